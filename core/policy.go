@@ -1,0 +1,69 @@
+package core
+
+// Kind says what a Document is: which cloud API answered with it.
+type Kind string
+
+// The documents of an AWS key.
+const (
+	// KeyPolicy is a KMS key policy as `aws kms get-key-policy --output text`
+	// prints it.
+	KeyPolicy Kind = "aws.key-policy"
+	// KeyMetadata is what `aws kms describe-key` prints.
+	KeyMetadata Kind = "aws.key-metadata"
+)
+
+// Document is one answer of a cloud about a key, in the words of that cloud's
+// own command line tool, or the reason why there is none.
+type Document struct {
+	Kind Kind   `json:"kind"`
+	ID   string `json:"id"`
+	// Text is the document to the byte. It is attacker-controlled: only
+	// core/policy/<cloud> looks inside.
+	Text string `json:"text,omitempty"`
+	// Unreadable, when not empty, says in plain words why Text is missing.
+	Unreadable string `json:"unreadable,omitempty"`
+}
+
+// Policy is everything that decides whether Confluent can use one key.
+type Policy []Document
+
+// Find returns the first document of a kind.
+func (p Policy) Find(kind Kind) (Document, bool) {
+	for _, d := range p {
+		if d.Kind == kind {
+			return d, true
+		}
+	}
+	return Document{}, false
+}
+
+// With returns a copy of p in which each given document stands in for the one
+// of the same kind and ID, or is appended.
+func (p Policy) With(docs ...Document) Policy {
+	out := append(Policy(nil), p...)
+next:
+	for _, d := range docs {
+		for i := range out {
+			if out[i].Kind == d.Kind && out[i].ID == d.ID {
+				out[i] = d
+				continue next
+			}
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// Digest identifies what a policy means: two documents that a cloud may print
+// for the same policy have one Digest. The form is "sha256:" and 64 hex digits;
+// empty means that the policy could not be read or parsed.
+type Digest string
+
+// Short is the part of a digest that people compare by eye.
+func (d Digest) Short() string {
+	const prefix = len("sha256:")
+	if len(d) < prefix+8 {
+		return string(d)
+	}
+	return string(d[prefix : prefix+8])
+}
