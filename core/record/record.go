@@ -28,7 +28,7 @@ type Record struct {
 	Restores []Restore `json:"restores,omitempty"`
 	// Seen are the newest changes that events told of, oldest first, at most
 	// MaxSeen.
-	Seen []core.Change `json:"seen,omitempty"`
+	Seen []Sighting `json:"seen,omitempty"`
 	// Revocation is kept once seen and ends only by a reinstate request.
 	Revocation *Revocation `json:"revocation,omitempty"`
 	// Hint is a loss that an event showed and no read has shown yet.
@@ -43,9 +43,16 @@ type Record struct {
 	// Told remembers alerts by ID, so that each is told once, or repeated only
 	// when its time has come.
 	Told map[string]Told `json:"told,omitempty"`
-	// Guard is how much protection the configuration gave at the last pass, to
-	// notice when it gives less.
-	Guard string `json:"guard,omitempty"`
+	// Protects lists what the configuration protected at the last look, to
+	// notice when it protects less.
+	Protects []string `json:"protects,omitempty"`
+}
+
+// Sighting is a change that an event told of, with the digest of the documents
+// that the event itself showed (empty when it showed none).
+type Sighting struct {
+	core.Change
+	Shown core.Digest `json:"shown,omitempty"`
 }
 
 const (
@@ -87,7 +94,10 @@ type Incident struct {
 	Never    []core.Requirement `json:"never,omitempty"`
 	Digest   core.Digest        `json:"digest"`
 	Replaced core.Policy        `json:"replaced,omitempty"`
-	Changes  []core.Change      `json:"changes,omitempty"` // suspects, oldest first, at most MaxSeen
+	// Who is whom events name for it; nil while nobody is known. Others came
+	// while it was open or watched, oldest first, at most MaxSeen.
+	Who    *core.Change  `json:"who,omitempty"`
+	Others []core.Change `json:"others,omitempty"`
 
 	Intent    *Intent   `json:"intent,omitempty"`
 	Restored  time.Time `json:"restored,omitzero"`
@@ -95,12 +105,14 @@ type Incident struct {
 	Watch     time.Time `json:"watch,omitzero"` // watched until
 	Closed    time.Time `json:"closed,omitzero"`
 	Outcome   string    `json:"outcome,omitempty"`
-	// Tried names the candidates that the cloud refused, with why.
-	Tried []string `json:"tried,omitempty"`
-	// Asked is when people were asked whether a loss is meant; nothing is
-	// restored before Until.
+	// Tried says, a line each, what the last attempt tried in vain; the next
+	// one is not before Retry.
+	Tried []string  `json:"tried,omitempty"`
+	Retry time.Time `json:"retry,omitzero"`
+	// Asked is when people were asked whether the loss is meant.
 	Asked time.Time `json:"asked,omitzero"`
-	Until time.Time `json:"until,omitzero"`
+	// Held says that the loss was seen while a hold was in force.
+	Held bool `json:"held,omitempty"`
 }
 
 // Phase is how far an incident has come.
@@ -123,17 +135,22 @@ type Intent struct {
 	Deadline   time.Time   `json:"deadline"`
 	From       core.Digest `json:"from"`
 	To         core.Digest `json:"to"`
+	Over       core.Digest `json:"over"` // as in Restore
+	Wrote      core.Digest `json:"wrote"`
 	Candidate  string      `json:"candidate"`
 }
 
 // Restore is one write that we made.
 type Restore struct {
-	At       time.Time   `json:"at"`   // the write
-	Read     time.Time   `json:"read"` // the last read before it
-	From     core.Digest `json:"from"`
-	To       core.Digest `json:"to"`
+	At   time.Time   `json:"at"`   // the write
+	Read time.Time   `json:"read"` // the last read before it
+	From core.Digest `json:"from"`
+	To   core.Digest `json:"to"`
+	// Over and Wrote are the digests of only those documents that the write
+	// changed, before and after: what an event of it shows.
+	Over     core.Digest `json:"over"`
+	Wrote    core.Digest `json:"wrote"`
 	Incident string      `json:"incident"`
-	Actor    core.Actor  `json:"actor,omitzero"` // whose edit it answered
 }
 
 // Revocation is the owner's order, without end, that Confluent shall have no
