@@ -43,16 +43,20 @@ type Record struct {
 	// Told remembers alerts by ID, so that each is told once, or repeated only
 	// when its time has come.
 	Told map[string]Told `json:"told,omitempty"`
+	// Unadopted says that snapshots existed and none can be trusted any more:
+	// nothing becomes last-known-good but by acceptance.
+	Unadopted bool `json:"unadopted,omitempty"`
 	// Protects lists what the configuration protected at the last look, to
 	// notice when it protects less.
 	Protects []string `json:"protects,omitempty"`
 }
 
 // Sighting is a change that an event told of, with the digest of the documents
-// that the event itself showed (empty when it showed none).
+// that the event itself showed and their kinds; both empty when it showed none.
 type Sighting struct {
 	core.Change
 	Shown core.Digest `json:"shown,omitempty"`
+	Kinds []core.Kind `json:"kinds,omitempty"`
 }
 
 const (
