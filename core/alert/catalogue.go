@@ -7,7 +7,6 @@ var Catalogue = append(append([]Entry(nil), pages...), append(posts, logs...)...
 const (
 	actNow = "🔴 ACT NOW"
 
-	runbookHint = "the commands below need an administrator of the key, not byokwatch's role"
 	reminder    = "byokwatch looks again at every sweep and says so here once it is over. Reminder every 30 minutes."
 	codeFix     = "fix the code that made this edit before its next apply, or it happens again"
 	meantRevoke = "Confluent shall stay cut off: `byokwatch revoke {key}`"
@@ -23,7 +22,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Lost, NeverHas, Who, Detail, Done, Left, Unknown, Do, Meant},
 		Done:      []string{"nothing: byokwatch has lost a right that it needs to write this policy"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"run the commands below as an administrator of the key", "then wait: " + reminder},
+		Do:        []string{"repair it as an administrator of the key, {below}", "then wait: " + reminder},
 		Meant:     []string{meantRevoke},
 		Runbook:   "locked-out",
 	},
@@ -33,7 +32,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Lost, NeverHas, Who, Detail, Done, Left, Unknown, Do, Meant},
 		Done:      []string{"nothing could be written: every way back was refused or would not have helped"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"put the access back by hand, with the commands or the policy text below", "then wait: " + reminder},
+		Do:        []string{"put the access back by hand, {below}", "then wait: " + reminder},
 		Meant:     []string{meantRevoke, meantHold},
 		Runbook:   "cannot-restore",
 	},
@@ -64,7 +63,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Detail, Subject, Keys, Done, Unknown, Do},
 		Done:      []string{"nothing: without reading the key and its record, nothing is written"},
 		Unknown:   []string{"whether Confluent can use the key right now."},
-		Do:        []string{"check the keys by hand, with an identity that may read them: `byokwatch sweep --dry-run`", "give byokwatch back what the detail names: " + runbookHint, reminder},
+		Do:        []string{"check the keys by hand, with an identity that may read them: `byokwatch sweep --dry-run`", "give byokwatch back what the detail names, {below}", reminder},
 		Runbook:   "watchdog-blind",
 	},
 	{
@@ -73,7 +72,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Who, Detail, Done, Unknown, Do, Meant},
 		Done:      []string{"nothing: byokwatch does not enable a key unless the configuration says key_state: restore"},
 		Unknown:   []string{"how long the cluster keeps running on keys that it has in memory."},
-		Do:        []string{"enable the key with the command below, unless it was disabled on purpose", reminder},
+		Do:        []string{"enable the key, unless it was disabled on purpose, {below}", reminder},
 		Meant:     []string{meantRevoke, meantHold},
 		Runbook:   "key-disabled",
 	},
@@ -83,7 +82,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Who, Detail, Done, Unknown, Do, Meant},
 		Done:      []string{"nothing: byokwatch never cancels a deletion"},
 		Unknown:   []string{"whether somebody wants it gone: ask before you cancel."},
-		Do:        []string{"Confluent can't use the key now, and after the deletion all data under it is LOST FOR GOOD", "cancel the deletion and enable the key with the commands below: cancelling leaves it disabled", reminder},
+		Do:        []string{"Confluent can't use the key now, and after the deletion all data under it is LOST FOR GOOD", "cancel the deletion, then enable the key, because cancelling leaves it disabled: {below}", reminder},
 		Meant:     []string{meantRevoke},
 		Runbook:   "key-deletion",
 	},
@@ -103,7 +102,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Lost, Who, Detail, Done, Unknown, Do, Meant},
 		Done:      []string{"nothing: the restore would have given more than was lost, so the write guard stopped it"},
 		Unknown:   []string{"why it was planned: a fault of byokwatch, or a snapshot or configuration that was tampered with."},
-		Do:        []string{"put the access back by hand, with the policy text below", "then report the detail to whoever maintains byokwatch, and see who changed its configuration and store"},
+		Do:        []string{"put the access back by hand, {below}", "then report the detail to whoever maintains byokwatch, and see who changed its configuration and store"},
 		Meant:     []string{meantRevoke},
 		Runbook:   "guard-refused",
 	},
@@ -140,7 +139,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Lost, NeverHas, Who, By, Detail, Done, Left, Unknown, Do, Meant},
 		Done:      []string{"nothing: a hold stands until {until}; without it this would have been restored ({candidate})", "nothing: mode observe; in enforce this would have been restored ({candidate})", "nothing: mode observe or a hold forbids the write"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"put the access back by hand, with the commands or the policy text below", "a hold that is no longer needed: `byokwatch release {key}`", reminder},
+		Do:        []string{"put the access back by hand, {below}", "a hold that is no longer needed: `byokwatch release {key}`", reminder},
 		Meant:     []string{meantRevoke},
 		Runbook:   "would-restore",
 	},
@@ -150,7 +149,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, NeverHas, Detail, Done, Unknown, Do},
 		Done:      []string{"nothing: byokwatch gives back what a snapshot shows and never grants anything new"},
 		Unknown:   []string{"whether the policy or the configuration is wrong."},
-		Do:        []string{"right role, missing in the policy: add the policy text below yourself", "wrong role: correct `confluent` in byokwatch.yaml, and see who changed it", reminder},
+		Do:        []string{"right role, missing in the policy: grant it yourself, {below}", "wrong role: correct `confluent` in byokwatch.yaml, and see who changed it", reminder},
 		Runbook:   "never-had",
 	},
 }

@@ -20,7 +20,7 @@ var posts = []Entry{
 		Rows:      []Fact{Returned, Cluster, Who, Lost, NeverHas, Doubts, Done, Kept, Left, Detail, Unknown, Do, Meant},
 		Done:      []string{"{restored} given back what can be given back ({candidate})", "given back what can be given back"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"repair the rest by hand, with the commands or the policy text below", codeFix, "the incident stays open until everything is back"},
+		Do:        []string{"repair the rest by hand, {below}", codeFix, "the incident stays open until everything is back"},
 		Meant:     []string{meantRevoke},
 		Runbook:   "restored-in-part",
 	},
@@ -63,7 +63,7 @@ var posts = []Entry{
 		Headlines: []string{"byokwatch lost a right on this key; Confluent's access is fine"},
 		Rows:      []Fact{Cluster, Lost, Doubts, Who, Detail, Done, Do},
 		Done:      []string{"nothing: until the right is back, a loss can't be repaired and no snapshot is taken"},
-		Do:        []string{"give byokwatch's role its rights back, with the commands or the policy text below: " + runbookHint},
+		Do:        []string{"give byokwatch's role its rights back as an administrator of the key, {below}"},
 		Runbook:   "rights-gone",
 	},
 	{
@@ -71,7 +71,7 @@ var posts = []Entry{
 		Headlines: []string{"{keys} keys now have a last-known-good", "this key now has a last-known-good"},
 		Rows:      []Fact{Cluster, Keys, Version, NeverHas, Done, Do},
 		Done:      []string{"first snapshot, generation {generation}, is kept", "the first snapshot is kept"},
-		Do:        []string{"make sure that this is the policy you want to go back to: `byokwatch snapshot show {key}`", "make sure that these are policies you want to go back to: `byokwatch snapshot show KEY`"},
+		Do:        []string{"make sure that you want to go back to this: `byokwatch snapshot show {key}`"},
 		Runbook:   "first-snapshot",
 	},
 	{

@@ -99,7 +99,7 @@ func (m Message) Text() string {
 	return b.String()
 }
 
-const labelWidth = 9
+const labelWidth = 10
 
 func pad(label string) string {
 	return label + strings.Repeat(" ", max(1, labelWidth-len(label)))

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"byokwatch/core"
@@ -10,17 +11,10 @@ import (
 // permissions says in a few lines which requirements of whom, the way a person
 // would: "all 10 permissions of cc-kafka-d45e…" and not ten lines.
 func (v view) permissions(reqs []core.Requirement) []Line {
-	var order []string
-	of := map[string][]core.Requirement{}
-	for _, r := range reqs {
-		if of[r.Principal] == nil {
-			order = append(order, r.Principal)
-		}
-		of[r.Principal] = append(of[r.Principal], r)
-	}
 	if len(reqs) == 0 {
 		return nil
 	}
+	order := principals(reqs)
 	if all := v.Facts.Total; len(reqs) == all && all > maxNamed && len(order) <= maxPrincipals {
 		l := Line{{fmt.Sprintf("all %d permissions of ", all), Ours}}
 		for i, p := range order {
@@ -36,7 +30,24 @@ func (v view) permissions(reqs []core.Requirement) []Line {
 		if i == maxPrincipals {
 			return append(out, more(len(order)-i, "principal"))
 		}
-		out = append(out, ofPrincipal(of[p], shortPrincipal(p, order)))
+		var of []core.Requirement
+		for _, r := range reqs {
+			if r.Principal == p {
+				of = append(of, r)
+			}
+		}
+		out = append(out, ofPrincipal(of, shortPrincipal(p, order)))
+	}
+	return out
+}
+
+// principals lists who the requirements are for, each once, in their order.
+func principals(reqs []core.Requirement) []string {
+	var out []string
+	for _, r := range reqs {
+		if !slices.Contains(out, r.Principal) {
+			out = append(out, r.Principal)
+		}
 	}
 	return out
 }

@@ -139,12 +139,11 @@ func (v view) support() string {
 	b.WriteString("A cluster that uses a self-managed encryption key (BYOK) lost access to its key.\n")
 	line("Clusters", Clean(strings.Join(f.Key.Clusters, ", "), maxDetail))
 	line("Key", Clean(f.Key.ID, maxDetail))
-	for i, l := range v.permissions(f.Lost) {
-		if i == 0 {
-			line("Permissions missing", l.Text())
-		} else {
-			b.WriteString("  " + l.Text() + "\n")
-		}
+	for _, l := range v.permissions(f.Lost) {
+		line("Missing", l.Text())
+	}
+	for _, p := range principals(f.Lost) {
+		line("Principal", Clean(p, 2*maxName))
 	}
 	at("Access lost", f.LostAt)
 	at("Access given back", f.Restored)

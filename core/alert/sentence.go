@@ -66,6 +66,8 @@ func (v view) value(name string) string {
 	switch name {
 	case "key":
 		return shellName(f.Key)
+	case "below":
+		return v.below()
 	case "digest":
 		if fullDigest.MatchString(string(f.To)) {
 			return string(f.To)
@@ -131,10 +133,21 @@ func shellName(k core.Key) string {
 		return k.Label
 	case safeID.MatchString(k.ID):
 		return k.ID
-	case k.ID != "":
-		return "KEY"
 	}
-	return ""
+	return "KEY"
+}
+
+// below points at what the message has to paste.
+func (v view) below() string {
+	switch commands, fragment := len(v.Facts.Commands) > 0, v.Facts.Fragment != ""; {
+	case commands && fragment:
+		return "with the commands or the policy text below"
+	case commands:
+		return "with the commands below"
+	case fragment:
+		return "with the policy text below"
+	}
+	return "as the runbook says"
 }
 
 // loss is the headline's word for how bad it is, "" if nothing is lost.
@@ -195,7 +208,7 @@ func span(from, to time.Time) string {
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", d/time.Second)
-	case d < 10*time.Minute && d%time.Minute != 0:
+	case d < 5*time.Minute && d%time.Minute != 0:
 		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
 	case d < time.Hour:
 		return fmt.Sprintf("%d min", d/time.Minute)
