@@ -1,0 +1,127 @@
+package watchdog
+
+import (
+	"slices"
+
+	"byokwatch/core"
+	"byokwatch/core/alert"
+	"byokwatch/core/record"
+)
+
+// promote makes live the last-known-good, unless something speaks against it.
+func (d *draft) promote() {
+	why := d.unpromotable()
+	if why != "" {
+		if d.plan.Kind == Nothing {
+			d.set(AlertOnly, "not promoted: "+why)
+		}
+		return
+	}
+	diff := d.diff()
+	code := alert.Promoted
+	switch {
+	case d.Record.Snapshot == nil:
+		code = alert.FirstSnapshot
+	case widens(diff):
+		code = alert.Widened
+	}
+	d.set(Promote, "Confluent has all that the snapshot gave it, and the policy differs")
+	d.snapshot("")
+	f := d.facts()
+	f.Kept = diff
+	f.Generation = d.rec.Snapshot.Generation
+	f.Who = d.suspect()
+	d.tell(code, d.digestSubject(), once, f)
+}
+
+// unpromotable says why live must not become last-known-good by itself, and
+// tells people where they have to decide.
+func (d *draft) unpromotable() string {
+	switch {
+	case d.hinted:
+		return "an event shows a loss that no read has shown yet"
+	case d.Gone:
+		return "the record was gone, and nothing is adopted in the pass that finds it so"
+	case d.rec.Unadopted:
+		d.tellNeedsAcceptance("no snapshot of this key can be trusted any more")
+		return "no snapshot of this key can be trusted any more"
+	case !d.live.Expires.IsZero():
+		why := "a permission ends at " + d.live.Expires.UTC().Format("2006-01-02 15:04 UTC")
+		d.tellNeedsAcceptance(why)
+		return why
+	case d.Key.Restore == core.WholeSnapshot && d.good != nil && widens(d.diff()):
+		d.tellNeedsAcceptance("it lets somebody in, or loses a Deny, and with `restore: snapshot` that would come back one day")
+		return "it widens access, and `restore: snapshot` waits for acceptance"
+	}
+	return ""
+}
+
+func (d *draft) tellNeedsAcceptance(why string) {
+	f := d.facts()
+	f.Detail = why
+	if d.good != nil {
+		f.Kept = d.diff()
+	}
+	d.tell(alert.NeedsAcceptance, d.digestSubject(), growing, f)
+}
+
+// diff is what live changed since the snapshot.
+func (d *draft) diff() []core.Difference { return d.rules.Diff(d.goodDocs, d.trimmed) }
+
+func widens(diff []core.Difference) bool {
+	return slices.ContainsFunc(diff, func(c core.Difference) bool {
+		return c.Change == core.Admits || c.Change == core.LosesDeny
+	})
+}
+
+// snapshot puts live into the record as the next generation.
+func (d *draft) snapshot(accepted string) {
+	s := record.Snapshot{
+		Key: d.Key.ID, Generation: 1, At: d.Now, Digest: d.live.Digest,
+		Policy: d.trimmed, Accepted: accepted,
+	}
+	if old := d.Record.Snapshot; old != nil {
+		s.Generation, s.Previous = old.Generation+1, old.Digest
+	}
+	if who := d.suspect(); who != nil {
+		s.Cause = *who
+		s.Cause.Copy = nil
+	} else if len(d.Changes) > 0 {
+		s.Cause = d.Changes[len(d.Changes)-1]
+		s.Cause.Copy = nil
+	}
+	if in := d.rec.Incident; in != nil && !in.Restored.IsZero() {
+		s.Incident = in.ID
+	}
+	d.rec.Snapshot, d.plan.Snapshot = &s, &s
+	d.rec.Unadopted = false
+}
+
+// accepted follows an operator's `snapshot accept`: the one way in which a
+// policy that lost, expires or can't be decided becomes last-known-good.
+func (d *draft) accepted() bool {
+	a := d.Requests.Accept
+	if a == nil || d.served("accept", a.At) || d.Now.Sub(a.At) > acceptValid {
+		return false
+	}
+	switch {
+	case d.rec.Revocation != nil:
+		d.refuse("accept", a.At, "the key is revoked; `byokwatch reinstate` comes first", a.By)
+		return false
+	case a.Digest != d.live.Digest:
+		d.refuse("accept", a.At, "it names "+a.Digest.Short()+", and the live policy is "+d.live.Digest.Short(), a.By)
+		return false
+	}
+	d.set(Promote, "accepted by request")
+	if in := d.rec.Incident; in != nil {
+		d.close("accepted by " + a.By)
+	}
+	if !d.same {
+		d.snapshot(a.By)
+		f := d.facts()
+		f.By, f.Detail, f.Generation = a.By, a.Reason, d.rec.Snapshot.Generation
+		d.tell(alert.Promoted, d.digestSubject(), once, f)
+	}
+	d.serve("accept", a.At)
+	return true
+}

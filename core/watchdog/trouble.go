@@ -1,0 +1,116 @@
+package watchdog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"byokwatch/core"
+	"byokwatch/core/alert"
+	"byokwatch/core/record"
+)
+
+const shoutEvery = 30 * time.Minute
+
+// storeUnreadable: without the record a hold or revocation may stand, so
+// nothing is written. The alert is told from memory and the error makes the
+// platform deliver the event again.
+func (w *Watchdog) storeUnreadable(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		w.shout(ctx, []alert.Alert{storeAlert(alert.Blind, core.Key{}, w.Now(), err)})
+	}
+	return fmt.Errorf("the store can't be read, so nothing is written: %w", err)
+}
+
+// storeReadOnly tells the plan's alerts from memory and fails the event.
+func (l *look) storeReadOnly(ctx context.Context, p Plan, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	l.shout(ctx, append(p.Alerts, storeAlert(alert.StoreReadOnly, l.key, l.Now(), err)))
+	return fmt.Errorf("the store can't be written: %w", err)
+}
+
+func storeAlert(code alert.Code, k core.Key, at time.Time, err error) alert.Alert {
+	f := alert.Facts{Key: k, SeenAt: at, Detail: err.Error(), Subject: "store"}
+	return alert.Alert{ID: "store/" + k.ID + "/" + string(code), Code: code, At: at, Facts: f}
+}
+
+// shout sends alerts that can't be recorded, each at most once in a while per
+// process: retries and sweeps of an outage must not flood the chat.
+func (w *Watchdog) shout(ctx context.Context, alerts []alert.Alert) {
+	w.logAlerts(ctx, alerts)
+	for _, a := range alerts {
+		w.mu.Lock()
+		last, told := w.shouts[a.ID]
+		due := !told || a.At.Sub(last) >= shoutEvery
+		if due {
+			w.shouts[a.ID] = a.At
+		}
+		w.mu.Unlock()
+		if !due {
+			continue
+		}
+		for _, n := range w.Notifiers {
+			if !n.Wants(a) {
+				continue
+			}
+			if err := n.Send(ctx, a); err != nil {
+				// Nothing can be recorded now: the failed event, delivered
+				// again, is what tells it again.
+				w.Log.ErrorContext(ctx, "alert not sent", "alert", a.ID, "channel", n.Name(), "error", err)
+				w.mu.Lock()
+				delete(w.shouts, a.ID)
+				w.mu.Unlock()
+			}
+		}
+	}
+}
+
+func (w *Watchdog) logAlerts(ctx context.Context, alerts []alert.Alert) {
+	for _, a := range alerts {
+		w.Log.InfoContext(ctx, "alert", "alert", a.ID, "code", string(a.Code), "key", a.Facts.Key.ID)
+	}
+}
+
+// events is the pseudo key under which it is remembered which unreadable
+// events were told of.
+func events(cloud core.Cloud) core.Key { return core.Key{ID: "unreadable-events", Cloud: cloud} }
+
+// Unparsable tells once, per event ID, of an event that can't be understood.
+// It always returns an error: the platform's dead letters keep the event.
+func (w *Watchdog) Unparsable(ctx context.Context, invocation string, cloud core.Cloud, eventID string, cause error) error {
+	r := &run{Watchdog: w, invocation: invocation, deadline: w.Now().Add(time.Minute)}
+	if d, ok := ctx.Deadline(); ok {
+		r.deadline = d
+	}
+	cause = fmt.Errorf("event %s can't be understood: %w", eventID, cause)
+	l := &look{run: r, key: events(cloud)}
+	for range maxRounds {
+		rec, version, err := w.Store.Load(ctx, l.key)
+		if err != nil && !errors.Is(err, record.ErrInvalid) {
+			return errors.Join(cause, w.storeUnreadable(ctx, err))
+		}
+		d := begin(view{Sight: Sight{
+			Key: core.Key{}, Now: w.Now(), Invocation: invocation, Deadline: r.deadline,
+			Record: rec, wanted: w.wanted,
+		}})
+		f := alert.Facts{Subject: eventID, Detail: cause.Error(), SeenAt: d.Now}
+		d.tell(alert.EventUnreadable, eventID, once, f)
+		p := d.finish()
+		if !p.Dirty {
+			return cause
+		}
+		version, err = l.save(ctx, &p.Record, version)
+		switch {
+		case errors.Is(err, core.ErrConflict):
+			continue
+		case err != nil:
+			return errors.Join(cause, l.storeReadOnly(ctx, p, err))
+		}
+		w.logAlerts(ctx, p.Alerts)
+		return errors.Join(cause, l.deliver(ctx, p.Record, version))
+	}
+	return cause
+}
