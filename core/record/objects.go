@@ -6,8 +6,14 @@ import (
 )
 
 // Objects is the whole contract of a store adapter: whole objects, replaced by
-// compare-and-set. Names are relative, of [a-z0-9./_-], at most 255 bytes.
+// compare-and-set. Names are what CheckName lets through; nobody uses one name
+// as the folder of another, which a directory could not store.
 // storetest.Run is the contract as a test; every adapter passes it.
+//
+// Other data always has another version. The same data, written again, may have
+// the old version again (an ETag of S3 is often a hash of the content:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html), so what must
+// not be mistaken for an earlier write carries a revision of its own.
 type Objects interface {
 	// Get returns one object. core.ErrNotFound only if the store answered that
 	// it is absent; a refusal or a missing bucket is another error.
