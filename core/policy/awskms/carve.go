@@ -24,15 +24,28 @@ type exemption struct {
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
 var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[A-Za-z0-9_+=,.@/-]+$`)
 
+// The condition keys that tell who calls.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+const (
+	principalArn     = "aws:PrincipalArn"
+	principalAccount = "aws:PrincipalAccount"
+)
+
+// accountOf is the account that a principal stands for as a whole.
+func accountOf(principal string) (string, bool) {
+	account, ok := strings.CutPrefix(whoAWS(principal), "AWS ")
+	return account, ok && isAccount(account)
+}
+
 // exemptionOf says how a Confluent principal is left out of a Deny: a role by
 // its ARN, together with the role through which EC2 uses the grants that it
 // made; an account by its ID, because the ARN of who calls is not known.
 func exemptionOf(principal string) (exemption, bool) {
 	if m := roleARN.FindStringSubmatch(principal); m != nil {
-		return exemption{"ArnNotLike", "aws:PrincipalArn", []string{principal, confluent.AWSBlockStorageRole(m[1], m[2])}}, true
+		return exemption{"ArnNotLike", principalArn, []string{principal, confluent.AWSBlockStorageRole(m[1], m[2])}}, true
 	}
-	if m := rootARN.FindStringSubmatch(principal); m != nil {
-		return exemption{"StringNotEquals", "aws:PrincipalAccount", []string{m[1]}}, true
+	if account, ok := accountOf(principal); ok {
+		return exemption{"StringNotEquals", principalAccount, []string{account}}, true
 	}
 	return exemption{}, false
 }

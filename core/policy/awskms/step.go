@@ -95,3 +95,19 @@ func enabled(doc core.Document) (core.Document, error) {
 	doc.Text = string(text)
 	return doc, nil
 }
+
+// parsed reads the key policy of p.
+func parsed(p core.Policy) (policy, error) {
+	doc, err := policyDocument(p)
+	if err != nil {
+		return policy{}, err
+	}
+	return parse(doc.Text)
+}
+
+// withText is p with another key policy.
+func withText(p core.Policy, text string) core.Policy {
+	doc, _ := p.Find(core.KeyPolicy)
+	doc.Text = text
+	return p.With(doc)
+}
