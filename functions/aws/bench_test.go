@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// BenchmarkColdStart measures from the start of the process to its first poll of
+// the Runtime API, against the empty handler on the same library in the same
+// run: one of each in turn, so that both meet the same machine.
+func BenchmarkColdStart(b *testing.B) {
+	empty, full := build(b, "./testdata/empty"), build(b, ".")
+	env := environ(b.TempDir(), lambdaEnvironment())
+	if err := os.WriteFile(filepath.Join(env.dir, "byokwatch.yaml"), []byte(strings.Replace(exampleConfig, "slack: {url: \"${SLACK_WEBHOOK_URL}\"}", "stdout:", 1)), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	var emptyTimes, fullTimes []time.Duration
+	var emptyPeak, fullPeak int
+	for b.Loop() {
+		t, peak := firstPoll(b, empty, env)
+		emptyTimes, emptyPeak = append(emptyTimes, t), max(emptyPeak, peak)
+		t, peak = firstPoll(b, full, env)
+		fullTimes, fullPeak = append(fullTimes, t), max(fullPeak, peak)
+	}
+	e, f := median(emptyTimes), median(fullTimes)
+	b.ReportMetric(0, "ns/op") // both together say nothing
+	b.ReportMetric(e.Seconds()*1000, "ms/empty")
+	b.ReportMetric(f.Seconds()*1000, "ms/bootstrap")
+	b.ReportMetric(float64(f)/float64(e), "ratio")
+	b.ReportMetric(float64(emptyPeak)/1024, "MB/empty")
+	b.ReportMetric(float64(fullPeak)/1024, "MB/bootstrap")
+	b.ReportMetric(megabytes(b, empty), "MB-binary/empty")
+	b.ReportMetric(megabytes(b, full), "MB-binary/bootstrap")
+}
+
+const exampleConfig = `
+mode: enforce
+store: {aws: s3://acme-byokwatch/prod}
+aws: {organization: o-a1b2c3d4e5}
+keys:
+  - key: arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
+    label: payments
+    confluent: {roles: ["arn:aws:iam::152535741197:role/cc-kafka-d45e6381-b878-11ed-bdff-028e28f108bd"]}
+alerts:
+  - slack: {url: "${SLACK_WEBHOOK_URL}"}
+`
+
+// process is where and with what environment a function runs.
+type process struct {
+	dir  string
+	vars []string
+}
+
+func environ(dir string, vars map[string]string) process {
+	p := process{dir: dir}
+	for name, value := range vars {
+		p.vars = append(p.vars, name+"="+value)
+	}
+	return p
+}
+
+// firstPoll starts a function and returns how long it took to ask for its first
+// event, and its peak memory by then, in KB.
+func firstPoll(tb testing.TB, bin string, p process) (time.Duration, int) {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	polled, release := make(chan time.Time, 1), make(chan struct{})
+	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/runtime/invocation/next") {
+			polled <- time.Now()
+		}
+		<-release
+	})}
+	go server.Serve(listener)
+	defer server.Close()
+	defer close(release)
+
+	cmd := exec.Command(bin)
+	cmd.Dir, cmd.Env, cmd.Stderr = p.dir, append(p.vars, "AWS_LAMBDA_RUNTIME_API="+listener.Addr().String()), os.Stderr
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	select {
+	case at := <-polled:
+		return at.Sub(begun), peakMemory(tb, cmd.Process.Pid)
+	case <-time.After(20 * time.Second):
+		tb.Fatalf("%s has not polled for an event in 20 s", bin)
+		return 0, 0
+	}
+}
+
+// peakMemory is VmHWM, the most that a process ever had resident, in KB; 0 on
+// systems without /proc.
+func peakMemory(tb testing.TB, pid int) int {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
+			kb, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(value, "kB")))
+			if err != nil {
+				tb.Fatal(err)
+			}
+			return kb
+		}
+	}
+	return 0
+}
+
+func megabytes(tb testing.TB, path string) float64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return float64(info.Size()) / (1 << 20)
+}
+
+func median(times []time.Duration) time.Duration {
+	slices.Sort(times)
+	return times[len(times)/2]
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// environment is everything that the platform and the deployment tell the
+// function. Only this file reads environment variables.
+type environment struct {
+	// Of the platform:
+	// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+	region      string
+	credentials aws.Credentials
+	level       slog.Level
+
+	// Of the SDKs: where the services are, when not at AWS's own addresses, and
+	// which of those addresses to use.
+	// https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+	endpoints map[string]string // by service, see services
+	fips      bool
+	dualStack bool
+
+	// Of byokwatch's deployment.
+	self        string // BYOKWATCH_SELF: the function's role ARN
+	place       string // BYOKWATCH_CONFIG
+	sum         string // BYOKWATCH_CONFIG_SHA256
+	storeRegion string // BYOKWATCH_STORE_REGION: the bucket's, when it is not the function's own
+}
+
+const (
+	serviceKMS     = "KMS"
+	serviceS3      = "S3"
+	serviceSecrets = "SECRETS_MANAGER"
+)
+
+var services = []string{serviceKMS, serviceS3, serviceSecrets}
+
+// processEnvironment is the environment of this process.
+func processEnvironment() (environment, error) { return readEnvironment(os.Getenv) }
+
+// readEnvironment fails only on what must stop the start: it is no Lambda
+// function, or its calls would go where they must not.
+func readEnvironment(getenv func(string) string) (environment, error) {
+	e := environment{
+		region: getenv("AWS_REGION"),
+		credentials: aws.Credentials{
+			AccessKeyID:     getenv("AWS_ACCESS_KEY_ID"),
+			SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"),
+			SessionToken:    getenv("AWS_SESSION_TOKEN"),
+			Source:          "environment",
+		},
+		endpoints:   map[string]string{},
+		fips:        isTrue(getenv("AWS_USE_FIPS_ENDPOINT")),
+		dualStack:   isTrue(getenv("AWS_USE_DUALSTACK_ENDPOINT")),
+		self:        getenv("BYOKWATCH_SELF"),
+		place:       getenv("BYOKWATCH_CONFIG"),
+		sum:         getenv("BYOKWATCH_CONFIG_SHA256"),
+		storeRegion: getenv("BYOKWATCH_STORE_REGION"),
+	}
+	if level := getenv("AWS_LAMBDA_LOG_LEVEL"); level != "" && e.level.UnmarshalText([]byte(level)) != nil {
+		e.level = slog.LevelInfo // TRACE, FATAL: Lambda's own levels
+	}
+	if e.region == "" {
+		return e, errors.New("AWS_REGION is not set: this program is run by AWS Lambda, or by `byokwatch` as Lambda would")
+	}
+	if e.credentials.AccessKeyID == "" || e.credentials.SecretAccessKey == "" {
+		return e, errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set: Lambda sets them from the function's role")
+	}
+	if e.storeRegion == "" {
+		e.storeRegion = e.region
+	}
+	return e, e.readEndpoints(getenv)
+}
+
+// readEndpoints takes the service's own setting before the general one, as the
+// SDKs do, and refuses every address that is neither AWS's nor an emulator's.
+func (e environment) readEndpoints(getenv func(string) string) error {
+	if isTrue(getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
+		return nil
+	}
+	for _, service := range services {
+		for _, name := range []string{"AWS_ENDPOINT_URL_" + service, "AWS_ENDPOINT_URL"} {
+			endpoint := getenv(name)
+			if endpoint == "" {
+				continue
+			}
+			if err := checkEndpoint(endpoint, e.credentials.AccessKeyID); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			e.endpoints[service] = endpoint
+			break
+		}
+	}
+	return nil
+}
+
+// source says where the configuration is. What is not a file of the package can
+// be replaced without a deployment, so its sum is pinned.
+func (e environment) source() (source, error) {
+	s := source{path: e.place, sum: e.sum}
+	switch {
+	case e.place == "":
+		return source{}, errors.New("BYOKWATCH_CONFIG is not set: name the configuration file of the package, or an s3:// or file:// URL with BYOKWATCH_CONFIG_SHA256")
+	case strings.Contains(e.place, "://"):
+		u, err := url.Parse(e.place)
+		switch {
+		case err != nil, u.RawQuery != "", u.Fragment != "", u.User != nil:
+			return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q is not a URL of the form s3://bucket/name or file:///path", e.place)
+		case u.Scheme == "s3" && u.Host != "" && len(u.Path) > 1:
+			s.bucket, s.path = u.Host, u.Path[1:]
+		case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):
+			s.path = u.Path
+		default:
+			return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q: want s3://bucket/name or file:///path", e.place)
+		}
+	case filepath.IsLocal(e.place):
+		return s, nil
+	}
+	if s.sum == "" {
+		return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q is outside the package: set BYOKWATCH_CONFIG_SHA256 to the SHA-256 of the file", e.place)
+	}
+	return s, nil
+}
+
+// account is the account of the function's own role, which is always that of
+// the function.
+func (e environment) account() (string, error) {
+	// arn:aws:iam::111122223333:role/path/name
+	parts := strings.SplitN(e.self, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || len(parts[4]) != 12 || !strings.HasPrefix(parts[5], "role/") {
+		return "", fmt.Errorf("BYOKWATCH_SELF %q is not the ARN of an IAM role: set it to that of the function's own role", e.self)
+	}
+	return parts[4], nil
+}
+
+// secretVariable reads a ${NAME} of the configuration.
+func secretVariable(name string) string { return os.Getenv(name) }
+
+func isTrue(s string) bool { return strings.EqualFold(s, "true") }

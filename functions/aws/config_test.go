@@ -1,0 +1,142 @@
+package main
+
+import (
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+)
+
+const role = "arn:aws:iam::111122223333:role/byokwatch"
+
+// lambdaEnvironment is what Lambda and the deployment set.
+func lambdaEnvironment() map[string]string {
+	return map[string]string{
+		"AWS_REGION":            "us-west-2",
+		"AWS_ACCESS_KEY_ID":     "ASIAIOSFODNN7EXAMPLE",
+		"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+		"AWS_SESSION_TOKEN":     "token",
+		"BYOKWATCH_CONFIG":      "byokwatch.yaml",
+		"BYOKWATCH_SELF":        role,
+	}
+}
+
+func getter(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestWhatStopsTheStart(t *testing.T) {
+	dummy := map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
+	with := func(sets ...map[string]string) map[string]string {
+		out := maps.Clone(lambdaEnvironment())
+		for _, set := range sets {
+			maps.Copy(out, set)
+		}
+		return out
+	}
+	tests := map[string]struct {
+		vars map[string]string
+		want string // part of the error; empty: starts
+	}{
+		"Lambda as it is":      {with(), ""},
+		"no Region":            {with(map[string]string{"AWS_REGION": ""}), "AWS_REGION"},
+		"no credentials":       {with(map[string]string{"AWS_ACCESS_KEY_ID": ""}), "AWS_ACCESS_KEY_ID"},
+		"half the credentials": {with(map[string]string{"AWS_SECRET_ACCESS_KEY": ""}), "AWS_SECRET_ACCESS_KEY"},
+		"an emulator on loopback, dummy credentials": {with(dummy, map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}), ""},
+		"loopback with the role's credentials":       {with(map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}), "AWS_ENDPOINT_URL"},
+		"the Runtime API's neighbourhood":            {with(dummy, map[string]string{"AWS_ENDPOINT_URL_KMS": "http://169.254.169.254"}), "AWS_ENDPOINT_URL_KMS"},
+		"a private address":                          {with(dummy, map[string]string{"AWS_ENDPOINT_URL_S3": "http://10.0.0.7"}), "AWS_ENDPOINT_URL_S3"},
+		"somebody else's host":                       {with(map[string]string{"AWS_ENDPOINT_URL_SECRETS_MANAGER": "https://amazonaws.com.evil.example"}), "AWS_ENDPOINT_URL_SECRETS_MANAGER"},
+		"AWS in the clear":                           {with(map[string]string{"AWS_ENDPOINT_URL_KMS": "http://kms.us-west-2.amazonaws.com"}), "AWS_ENDPOINT_URL_KMS"},
+		"an interface endpoint of AWS":               {with(map[string]string{"AWS_ENDPOINT_URL_KMS": "https://vpce-0295a3caf8414c94a-dfm9tr04.kms.us-west-2.vpce.amazonaws.com"}), ""},
+		"endpoints that are to be ignored":           {with(map[string]string{"AWS_ENDPOINT_URL": "https://evil.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}), ""},
+		// What the deployment got wrong is said at each invocation instead.
+		"no configuration": {with(map[string]string{"BYOKWATCH_CONFIG": "", "BYOKWATCH_SELF": ""}), ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := readEnvironment(getter(test.vars))
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("does not start: %v", err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("error %v, want one about %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestServiceEndpointBeatsTheGeneralOne(t *testing.T) {
+	vars := lambdaEnvironment()
+	vars["AWS_ACCESS_KEY_ID"], vars["AWS_SECRET_ACCESS_KEY"] = "test", "test"
+	vars["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
+	vars["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:2"
+	e, err := readEnvironment(getter(vars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{serviceKMS: "http://127.0.0.1:1", serviceS3: "http://127.0.0.1:2", serviceSecrets: "http://127.0.0.1:1"}
+	if !maps.Equal(e.endpoints, want) {
+		t.Errorf("endpoints %v, want %v", e.endpoints, want)
+	}
+}
+
+func TestWhereTheConfigurationIs(t *testing.T) {
+	const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	tests := map[string]struct {
+		place, sum string
+		want       source
+		err        bool
+	}{
+		"a file of the package":         {"byokwatch.yaml", "", source{path: "byokwatch.yaml"}, false},
+		"a file of the package, pinned": {"etc/byokwatch.yaml", sum, source{path: "etc/byokwatch.yaml", sum: sum}, false},
+		"an object":                     {"s3://acme-config/prod/byokwatch.yaml", sum, source{bucket: "acme-config", path: "prod/byokwatch.yaml", sum: sum}, false},
+		"a file elsewhere":              {"file:///mnt/byokwatch.yaml", sum, source{path: "/mnt/byokwatch.yaml", sum: sum}, false},
+		"nothing":                       {"", sum, source{}, true},
+		"an object that is not pinned":  {"s3://acme-config/byokwatch.yaml", "", source{}, true},
+		"a file elsewhere, not pinned":  {"file:///mnt/byokwatch.yaml", "", source{}, true},
+		"a path out of the package":     {"../byokwatch.yaml", "", source{}, true},
+		"an absolute path, not pinned":  {"/tmp/byokwatch.yaml", "", source{}, true},
+		"a bucket without an object":    {"s3://acme-config", sum, source{}, true},
+		"a web page":                    {"https://acme.example/byokwatch.yaml", sum, source{}, true},
+		"a file of another host":        {"file://host/byokwatch.yaml", sum, source{}, true},
+		"an object with a query":        {"s3://acme-config/byokwatch.yaml?versionId=1", sum, source{}, true},
+		"a URL with a password":         {"s3://u:p@acme-config/byokwatch.yaml", sum, source{}, true},
+		"something that is no URL":      {"s3://%zz/x", sum, source{}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := environment{place: test.place, sum: test.sum}.source()
+			if got != test.want || (err != nil) != test.err {
+				t.Errorf("%+v, %v; want %+v", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestAccountIsThatOfTheRole(t *testing.T) {
+	for self, want := range map[string]string{
+		role: "111122223333",
+		"arn:aws-us-gov:iam::111122223333:role/service-role/byokwatch": "111122223333",
+		"": "",
+		"arn:aws:sts::111122223333:assumed-role/byokwatch/x": "",
+		"arn:aws:iam::111122223333:user/byokwatch":           "",
+		"arn:aws:iam::1111:role/byokwatch":                   "",
+		"byokwatch":                                          "",
+	} {
+		got, err := environment{self: self}.account()
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v; want %q", self, got, err, want)
+		}
+	}
+}
+
+func TestLogLevel(t *testing.T) {
+	for text, want := range map[string]slog.Level{"": slog.LevelInfo, "DEBUG": slog.LevelDebug, "ERROR": slog.LevelError, "TRACE": slog.LevelInfo} {
+		vars := lambdaEnvironment()
+		vars["AWS_LAMBDA_LOG_LEVEL"] = text
+		if e, err := readEnvironment(getter(vars)); err != nil || e.level != want {
+			t.Errorf("%q: %v, %v; want %v", text, e.level, err, want)
+		}
+	}
+}
