@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/fnv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,7 @@ const (
 	Lost     FaultKind = "lost-answer"        // the connection breaks after the work was done
 	Stale    FaultKind = "stale"              // a read shows what was there before the last write
 	Slow     FaultKind = "slow"               // the answer takes Faults.SlowFor
+	Other    FaultKind = "other"              // the error that Fault.Code and Fault.Status say, nothing done
 )
 
 // Faults are probabilities from 0 to 1, drawn anew for each call from
@@ -38,6 +40,8 @@ type Fault struct {
 	Op, Key string
 	Kind    FaultKind
 	Times   int
+	Code    string // of Other
+	Status  int
 }
 
 // Inject queues a fault. Injected ones go before drawn ones, in their order.
@@ -79,9 +83,24 @@ func chance(seed uint64, op, key, kind string, n uint64) float64 {
 
 // fate is what happens to one call.
 type fate struct {
-	kind FaultKind
-	n    uint64 // which call of its operation and key this is
-	slow time.Duration
+	kind  FaultKind
+	n     uint64 // which call of its operation and key this is
+	slow  time.Duration
+	other *failure
+}
+
+// Calls counts the requests that reached an operation so far, whatever became
+// of them; op "" counts all of KMS.
+func (c *Cloud) Calls(op string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var sum uint64
+	for name, n := range c.calls {
+		if op == "" || strings.HasPrefix(name, op+"\x00") {
+			sum += n
+		}
+	}
+	return int(sum)
 }
 
 // fateOf decides one call's fate and counts it.
@@ -101,6 +120,7 @@ func (c *Cloud) fateOf(op, key string) fate {
 		if f.kind == Slow {
 			f.slow = odds.SlowFor
 		}
+		f.other = &failure{status: in.Status, code: in.Code, message: "made to happen"}
 		return f
 	}
 	if chance(c.opts.Seed, op, key, string(Slow), f.n) < odds.Slow {
@@ -127,6 +147,8 @@ func (f fate) failure() *failure {
 		return &failure{status: 500, code: "KMSInternalException", message: "The request was rejected because an internal exception occurred. The request can be retried."}
 	case Timeout:
 		return &failure{status: 503, code: "DependencyTimeoutException", message: "The system timed out while trying to fulfill the request. You can retry the request."}
+	case Other:
+		return f.other
 	case Dropped, Lost, Stale, Slow:
 	}
 	return nil

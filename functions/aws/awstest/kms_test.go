@@ -299,7 +299,10 @@ func TestAKeysStateDecidesWhatItAllows(t *testing.T) {
 			_, err := k.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: id, PendingWindowInDays: aws.Int32(6)})
 			return err
 		}, "ValidationException", "Disabled enabled=false"},
-		{"schedule", func() error { _, err := k.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: id}); return err }, "", "PendingDeletion enabled=false"},
+		{"schedule", func() error {
+			_, err := k.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: id})
+			return err
+		}, "", "PendingDeletion enabled=false"},
 		{"the policy of a pending key can be written", func() error { return put(ctx, c, "ADMIN", policy(rootMayAll, confluentMay)) }, "", "PendingDeletion enabled=false"},
 		{"enable a pending key", func() error { _, err := k.EnableKey(ctx, &kms.EnableKeyInput{KeyId: id}); return err }, "KMSInvalidStateException", "PendingDeletion enabled=false"},
 		{"cancel", func() error { _, err := k.CancelKeyDeletion(ctx, &kms.CancelKeyDeletionInput{KeyId: id}); return err }, "", "Disabled enabled=false"},
