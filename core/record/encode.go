@@ -28,12 +28,13 @@ const (
 	maxKeyID = 1024 // bytes; the longest, an ARM ID, stays below 500
 )
 
-// encode gives the JSON that is stored: RFC 8785 canonical form, so that the
-// same value is the same bytes in every build of byokwatch. Foreign text may be
-// invalid UTF-8; such bytes become U+FFFD rather than keep a record from being
-// saved.
+// encode gives the JSON that is stored: RFC 8785 canonical form without the
+// members that are zero. So the same value is the same bytes in every build of
+// byokwatch, also in one whose types have got another field, and sums that old
+// builds made still hold. Foreign text may be invalid UTF-8; such bytes become
+// U+FFFD rather than keep a record from being saved.
 func encode(v any) ([]byte, error) {
-	raw, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
+	raw, err := json.Marshal(v, json.OmitZeroStructFields(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		return nil, err
 	}
