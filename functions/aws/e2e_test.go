@@ -324,7 +324,10 @@ func TestForgedEventOnlyCausesALook(t *testing.T) {
 	w := start(t, nil)
 	w.arm(t)
 	event := w.put(t, payments, with)
-	forged := bytes.ReplaceAll(event, []byte(kafka), []byte("arn:aws:iam::999999999999:role/evil"))
+	forged := bytes.ReplaceAll(event, []byte("arn:aws:iam::111122223333:root"), []byte("arn:aws:iam::999999999999:role/evil"))
+	if bytes.Equal(forged, event) {
+		t.Fatal("the event does not show the policy")
+	}
 	writes := len(w.cloud.Writes(""))
 	if out := w.invoke(t, forged); !out.OK() {
 		t.Errorf("outcome %+v", out)

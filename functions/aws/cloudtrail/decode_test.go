@@ -96,10 +96,10 @@ func TestSamples(t *testing.T) {
 		"delete-imported-key-material":         {state("DeleteImportedKeyMaterial", true), false},
 		"enable-key":                           {state("EnableKey", false), false},
 		"cancel-key-deletion":                  {state("CancelKeyDeletion", false), false},
-		"update-alias":                         {state("UpdateAlias", false), false},
-		"delete-alias":                         {state("DeleteAlias", false), false},
-		"tag-resource":                         {state("TagResource", false), false},
-		"untag-resource":                       {state("UntagResource", false), false},
+		"update-alias":                         {one(core.PolicyChange, "UpdateAlias", false, alice), false},
+		"delete-alias":                         {one(core.PolicyChange, "DeleteAlias", false, alice), false},
+		"tag-resource":                         {one(core.PolicyChange, "TagResource", false, alice), false},
+		"untag-resource":                       {one(core.PolicyChange, "UntagResource", false, alice), false},
 		"delete-key":                           {one(core.StateChange, "DeleteKey", true, itself), false},
 		"delete-expired-key-material":          {one(core.StateChange, "DeleteExpiredKeyMaterial", true, itself), false},
 		"kms-cmk-deletion":                     {one(core.StateChange, "KMS CMK Deletion", true, core.Actor{Via: "kms.amazonaws.com"}), false},
@@ -109,7 +109,7 @@ func TestSamples(t *testing.T) {
 		"revoke-grant-by-confluent": {one(core.GrantRevoked, "RevokeGrant", false, confluent), false},
 		"retire-grant":              {one(core.GrantRevoked, "RetireGrant", false, confluent), false},
 
-		"disconnect-custom-key-store": {all(core.StateChange, "DisconnectCustomKeyStore", alice), false},
+		"disconnect-custom-key-store": {all(core.PolicyChange, "DisconnectCustomKeyStore", alice), false},
 		"scheduled-tick":              {all(core.Tick, "Scheduled Event", core.Actor{}), false},
 
 		// Nothing that Confluent needs changes.

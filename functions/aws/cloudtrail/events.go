@@ -39,6 +39,10 @@ const (
 //     account; they come from a rule in the management account
 //     (https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-organizations.html).
 //   - The tick: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
+//
+// StateChange is kept for what by itself enables or disables the key that it
+// names, because the last of these explains a key's state. What may touch a key
+// in other ways is a PolicyChange that shows no policy: nobody is named for it.
 var Events = []Event{
 	{Source: kms, DetailType: call, Name: "PutKeyPolicy", Kind: core.PolicyChange},
 
@@ -49,15 +53,15 @@ var Events = []Event{
 	{Source: kms, DetailType: call, Name: "CancelKeyDeletion", Kind: core.StateChange},
 	{Source: kms, DetailType: call, Name: "ImportKeyMaterial", Kind: core.StateChange},
 
-	{Source: kms, DetailType: call, Name: "CreateAlias", Kind: core.StateChange},
-	{Source: kms, DetailType: call, Name: "UpdateAlias", Kind: core.StateChange},
-	{Source: kms, DetailType: call, Name: "DeleteAlias", Kind: core.StateChange},
-	{Source: kms, DetailType: call, Name: "TagResource", Kind: core.StateChange},
-	{Source: kms, DetailType: call, Name: "UntagResource", Kind: core.StateChange},
+	{Source: kms, DetailType: call, Name: "CreateAlias", Kind: core.PolicyChange},
+	{Source: kms, DetailType: call, Name: "UpdateAlias", Kind: core.PolicyChange},
+	{Source: kms, DetailType: call, Name: "DeleteAlias", Kind: core.PolicyChange},
+	{Source: kms, DetailType: call, Name: "TagResource", Kind: core.PolicyChange},
+	{Source: kms, DetailType: call, Name: "UntagResource", Kind: core.PolicyChange},
 
-	{Source: kms, DetailType: call, Name: "ConnectCustomKeyStore", Kind: core.StateChange, AllKeys: true},
-	{Source: kms, DetailType: call, Name: "DisconnectCustomKeyStore", Kind: core.StateChange, AllKeys: true},
-	{Source: kms, DetailType: call, Name: "UpdateCustomKeyStore", Kind: core.StateChange, AllKeys: true},
+	{Source: kms, DetailType: call, Name: "ConnectCustomKeyStore", Kind: core.PolicyChange, AllKeys: true},
+	{Source: kms, DetailType: call, Name: "DisconnectCustomKeyStore", Kind: core.PolicyChange, AllKeys: true},
+	{Source: kms, DetailType: call, Name: "UpdateCustomKeyStore", Kind: core.PolicyChange, AllKeys: true},
 
 	{Source: kms, DetailType: call, Name: "RevokeGrant", Kind: core.GrantRevoked},
 	{Source: kms, DetailType: call, Name: "RetireGrant", Kind: core.GrantRevoked},

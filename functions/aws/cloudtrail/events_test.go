@@ -67,9 +67,13 @@ func TestTableAndDecodeAgree(t *testing.T) {
 	}
 }
 
-// What names no key by itself cannot say of a key that it was taken away.
+// What names no key by itself cannot say of a key that it was taken away, nor
+// hide who did it.
 func TestOnlyWhatNamesAKeyTakes(t *testing.T) {
 	for _, e := range Events {
+		if e.AllKeys && e.Kind == core.StateChange {
+			t.Errorf("%+v would count as the last change of every key's state", e)
+		}
 		if e.AllKeys && e.Takes {
 			t.Errorf("%+v accuses somebody of every key", e)
 		}
