@@ -94,8 +94,10 @@ func (d *decoder) signing(n *node, field string) *Signing {
 	lines := d.fields(n, field, map[string]func(*node, string){
 		"key": parsed(d, &s.Key, parseSigningKey),
 		"public_key": parsed(d, &s.PublicKey, func(v string) (string, error) {
-			_, err := record.ParsePublicKey(v)
-			return v, err
+			if _, err := record.ParsePublicKey(v); err != nil {
+				return "", errors.New("must be base64 of the DER SubjectPublicKeyInfo of an Ed25519 or P-256 key, as aws kms get-public-key --output text --query PublicKey prints it")
+			}
+			return v, nil
 		}),
 	})
 	d.need(lines, n.line, field, "key", "public_key")

@@ -73,9 +73,16 @@ const maxText = 2048
 
 // text reads a string that may appear in messages and logs.
 func (d *decoder) text(n *node, field string) (string, bool) {
-	s, ok := d.raw(n, field)
+	s, hint := n.text, ""
+	if n.kind == plain && !n.empty() || n.kind == object {
+		hint = "; put it in quotes"
+	}
 	switch {
-	case !ok:
+	case n.kind != text:
+		d.fault(n.line, field, "must be text, not %s%s", n.describe(), hint)
+		return "", false
+	case s == "":
+		d.fault(n.line, field, "is empty")
 		return "", false
 	case strings.Contains(s, "${"):
 		d.fault(n.line, field, "${…} stands only in a secret field (the url of a channel or of the heartbeat)")
@@ -91,23 +98,6 @@ func (d *decoder) text(n *node, field string) (string, bool) {
 		return "", false
 	}
 	return s, true
-}
-
-// raw reads a string that is not empty, without showing it in any fault.
-func (d *decoder) raw(n *node, field string) (string, bool) {
-	if n.kind != text {
-		hint := ""
-		if n.kind == plain && !n.empty() {
-			hint = "; put it in quotes"
-		}
-		d.fault(n.line, field, "must be text, not %s%s", n.describe(), hint)
-		return "", false
-	}
-	if n.text == "" {
-		d.fault(n.line, field, "is empty")
-		return "", false
-	}
-	return n.text, true
 }
 
 // parsed reads a string through the grammar of its field.
@@ -189,10 +179,15 @@ func join(field, name string) string {
 	return field + "." + name
 }
 
-// quoteName shows the name of an unknown field: bare if it looks like one.
+// quoteName shows the name of an unknown field: bare if it looks like one, else
+// only its beginning, for it may be a secret in the wrong place.
 func quoteName(name string) string {
+	const most = 12
 	if fieldName.MatchString(name) {
 		return name
+	}
+	if runes := []rune(name); len(runes) > most {
+		name = string(runes[:most]) + "…"
 	}
 	return quote(name)
 }

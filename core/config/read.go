@@ -44,6 +44,7 @@ type file struct {
 
 type awsBlock struct {
 	organization, confluentOrganization string
+	lines                               map[string]int
 }
 
 // config reads the whole tree. Its result counts only if there is no fault.
@@ -52,7 +53,7 @@ func (d *decoder) config(root *node) *Config {
 	fields := d.settingFields(&f.settings)
 	fields["store"] = func(n *node, field string) { f.store, f.storeLine = d.stores(n, field), n.line }
 	fields["aws"] = func(n *node, field string) {
-		d.fields(n, field, map[string]func(*node, string){
+		f.aws.lines = d.fields(n, field, map[string]func(*node, string){
 			"organization":           parsed(d, &f.aws.organization, parseOwnOrganization),
 			"confluent_organization": parsed(d, &f.aws.confluentOrganization, parseOrganization),
 		})
@@ -86,10 +87,8 @@ func (d *decoder) resolve(f *file, lines map[string]int) *Config {
 		c.Keys = append(c.Keys, d.resolveKey(f, e))
 	}
 	d.checkKeys(f, c.Keys)
-	if len(c.KeysOf(core.AWS)) > 0 && f.aws.organization == "" && lines["aws"] == 0 {
-		d.fault(1, "aws.organization", "is missing: it is required with AWS keys; write none where the account is in no organization")
-	} else if len(c.KeysOf(core.AWS)) > 0 && f.aws.organization == "" {
-		d.fault(lines["aws"], "aws.organization", "is missing or wrong: it is required with AWS keys; write none where the account is in no organization")
+	if len(c.KeysOf(core.AWS)) > 0 && f.aws.lines["organization"] == 0 {
+		d.fault(max(lines["aws"], 1), "aws.organization", "is missing: it is required with AWS keys; write none where the account is in no organization")
 	}
 	if lines["store"] != 0 {
 		c.Store = d.resolveStores(f, c)

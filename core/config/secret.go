@@ -39,8 +39,8 @@ func (s Secret) String() string {
 	return ""
 }
 
-// GoString keeps %#v from showing the value.
-func (s Secret) GoString() string { return "config.Secret(" + s.String() + ")" }
+// Format keeps every verb of fmt from showing the value.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
 
 // MarshalJSON keeps JSON from showing the value.
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
@@ -113,11 +113,11 @@ type secretEntry struct {
 
 func (d *decoder) secret(into *secretEntry) func(*node, string) {
 	return func(n *node, field string) {
-		s, ok := d.raw(n, field)
-		if !ok {
+		if n.kind != text || n.text == "" {
+			d.fault(n.line, field, "must be ${NAME} or an https URL, as text")
 			return
 		}
-		v, err := parseSecret(s)
+		v, err := parseSecret(n.text)
 		if err != nil {
 			d.fault(n.line, field, "%v", err)
 			return
