@@ -75,7 +75,8 @@ func (c clients) s3(region string) *s3.Client {
 		o.Region = region
 		o.BaseEndpoint = c.endpoint(serviceS3)
 		// An emulator has one address for all buckets.
-		o.UsePathStyle = isLoopback(o.BaseEndpoint)
+		u, err := url.Parse(aws.ToString(o.BaseEndpoint))
+		o.UsePathStyle = err == nil && isLoopback(u.Hostname())
 	})
 }
 
@@ -104,18 +105,6 @@ func (c clients) endpoint(service string) *string {
 		return &e
 	}
 	return nil
-}
-
-func isLoopback(endpoint *string) bool {
-	if endpoint == nil {
-		return false
-	}
-	u, err := url.Parse(*endpoint)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 // secret looks up what a ${…} of the configuration refers to, when it is about

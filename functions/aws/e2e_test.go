@@ -58,6 +58,7 @@ type world struct {
 	cloud  *awstest.Cloud
 	s3     *awstest.S3
 	lambda *awstest.Lambda
+	config awstest.LambdaConfig
 	stdout *buffer // alerts
 	stderr *buffer // log
 }
@@ -115,9 +116,10 @@ func start(tb testing.TB, change func(files, vars map[string]string)) *world {
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		env = append(env, name+"="+vars[name])
 	}
-	l, err := awstest.StartLambda(awstest.LambdaConfig{
+	w.config = awstest.LambdaConfig{
 		Binary: build(tb, "."), Dir: dir, Env: env, Stdout: w.stdout, Stderr: w.stderr, Timeout: 30 * time.Second,
-	})
+	}
+	l, err := awstest.StartLambda(w.config)
 	w.must(tb, err)
 	w.lambda = l
 	tb.Cleanup(func() {

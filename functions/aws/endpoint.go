@@ -30,8 +30,7 @@ func checkEndpoint(endpoint, accessKeyID string) error {
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("%q is not the URL of a service", endpoint)
 	}
-	ip := net.ParseIP(u.Hostname())
-	switch loopback := u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback()); {
+	switch loopback := isLoopback(u.Hostname()); {
 	case loopback && realKey.MatchString(accessKeyID):
 		return errors.New("an address on loopback is for emulators, but the credentials are real ones: use others, such as test")
 	case loopback && (u.Scheme == "http" || u.Scheme == "https"):
@@ -40,4 +39,9 @@ func checkEndpoint(endpoint, accessKeyID string) error {
 		return nil
 	}
 	return fmt.Errorf("%q is neither an https address of AWS nor on loopback", endpoint)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
