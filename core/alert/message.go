@@ -90,11 +90,11 @@ func (m Message) Text() string {
 	if m.Support != "" {
 		b.WriteString(block("Support", m.Support))
 	}
-	if len(m.Diff) > 0 {
-		b.WriteString(block("Diff", strings.Join(m.Diff, "\n")))
-	}
 	if len(m.Footer) > 0 {
 		b.WriteString(pad("") + m.Footer.Text() + "\n")
+	}
+	if len(m.Diff) > 0 {
+		b.WriteString(block("Diff", strings.Join(m.Diff, "\n")))
 	}
 	return b.String()
 }

@@ -50,7 +50,7 @@ func (v view) title() string {
 	}
 	k := v.Facts.Key
 	if k.ID != "" {
-		parts = append(parts, Clean(label(k), 32))
+		parts = append(parts, Clean(label(k), 40))
 		if w := where(k); w != "" {
 			parts = append(parts, Clean(w, 32))
 		}

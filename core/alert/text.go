@@ -17,10 +17,10 @@ const (
 
 // Clean makes foreign text fit to be shown: at most limit characters of it,
 // every character visible, and nothing in it that a chat turns into a link or
-// a mention. What it returns is one line and still foreign: channels show it in
-// elements that they do not interpret.
+// a mention. What it returns is one line of at most twice limit characters and
+// still foreign: channels show it in elements that they do not interpret.
 func Clean(s string, limit int) string {
-	return defang(visible(cut(s, limit)))
+	return cut(defang(visible(cut(s, limit))), 2*limit)
 }
 
 // cut shortens s to at most limit characters, the last of them an ellipsis if

@@ -6,7 +6,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/alert/alerttest"
 )
@@ -55,49 +54,25 @@ func TestForeignTextIsMadeHarmless(t *testing.T) {
 	}
 }
 
-// hostile puts one text into every field of the facts that is not ours.
-func hostile(c alert.Code, s string) alert.Alert {
-	a := alerttest.Full(c)
-	f := &a.Facts
-	f.Key.Label, f.Key.Owner, f.Key.Runbook, f.Key.Clusters = s, s, s, []string{s}
-	f.Key.ID = s
-	f.Incident, f.Detail, f.By, f.Subject, f.Candidate = s, s, s, s, s
-	f.Who = &core.Change{Op: s, Actor: core.Actor{ID: s, Name: s + "2", Address: s, Agent: s, Via: s}}
-	f.Others = []core.Change{*f.Who, *f.Who, *f.Who, *f.Who, *f.Who}
-	for i := range f.Findings {
-		f.Findings[i].Reason, f.Findings[i].Remedy = s, s
-		f.Findings[i].Principal, f.Findings[i].Permission = s, s
-	}
-	f.Never = f.Lost
-	for i := range f.Lost {
-		f.Lost[i].Principal, f.Lost[i].Permission = s, s
-	}
-	d := []core.Difference{{Change: core.Admits, Text: s}, {Change: "odd", Text: s}, {Text: s}, {Text: s}, {Text: s}, {Text: s}}
-	f.Done, f.Kept = d, d
-	f.Left, f.Keys = []string{s, s, s, s, s, s}, []string{s, s}
-	f.Commands = []string{s}
-	f.From, f.To, f.State = core.Digest(s), core.Digest(s), core.State(s)
-	return a
-}
-
 func FuzzForeignTextStaysLiteral(f *testing.F) {
 	for _, s := range []string{
 		"", "<!channel> http://evil.example", "\x1b]8;;http://evil\x07", "\u202egnp.exe", "{key} `reboot`", "$(reboot)",
 		strings.Repeat("A", 40000), "\xff\xfe", "a\nb", "🔴 ACT NOW · payments", "%s%d",
 	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		s = marker + s
-		for _, e := range alert.Catalogue {
-			checkLiteral(t, alert.Render(hostile(e.Code, s)), s)
+		for i := range alert.Catalogue {
+			f.Add(uint(i), s)
 		}
+	}
+	f.Fuzz(func(t *testing.T, i uint, s string) {
+		s = marker + s
+		code := alert.Catalogue[i%uint(len(alert.Catalogue))].Code
+		checkLiteral(t, alert.Render(alerttest.Hostile(code, s)), s)
 	})
 }
 
-// longest is the most characters that a row's line may have: an actor with six
+// longest is the most characters that a line may have: an actor with six
 // fields, each spelled out.
-const longest = 8000
+const longest = 2000
 
 func checkLiteral(t *testing.T, m alert.Message, s string) {
 	t.Helper()
