@@ -129,10 +129,12 @@ func (l *look) apply(ctx context.Context, c *core.Candidate) (again bool, err er
 	return false, nil
 }
 
-// confirm reads until Reads reads in a row agree, as long as there is time. It
-// returns the last policy read.
+// confirm reads until Reads reads in a row agree that the policy is no longer
+// what it was, as long as there is time. It returns the last policy read and
+// whether it is still unconfirmed.
 func (l *look) confirm(ctx context.Context, p Plan, q core.Question, live core.Policy) (core.Policy, bool) {
 	var last core.Digest
+	end := l.Now().Add(confirmFor)
 	for equal := 0; ; {
 		got, err := l.Cloud.Read(ctx, l.key)
 		if err == nil {
@@ -147,7 +149,7 @@ func (l *look) confirm(ctx context.Context, p Plan, q core.Question, live core.P
 				return live, false
 			}
 		}
-		if l.Every > l.left() || sleep(ctx, l.Every) != nil {
+		if l.Now().After(end) || l.Every > l.left() || sleep(ctx, l.Every) != nil {
 			return live, true
 		}
 	}

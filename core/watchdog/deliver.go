@@ -79,24 +79,28 @@ func (l *look) claim(rec *record.Record) (todo []delivery, claimed bool) {
 	return todo, claimed
 }
 
-// send tries all deliveries side by side and returns what became of each.
-func (l *look) send(ctx context.Context, todo []delivery) map[delivered]error {
+// send tries all deliveries, each channel's in their order and the channels
+// side by side, and returns what became of each.
+func (r *run) send(ctx context.Context, todo []delivery) map[delivered]error {
 	ctx, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
 	results := map[delivered]error{}
+	for _, t := range todo {
+		results[delivered{t.alert.ID, t.channel}] = errGone
+	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for _, t := range todo {
+	for _, n := range r.Notifiers {
 		wg.Go(func() {
-			err := errGone
-			for _, n := range l.Notifiers {
-				if n.Name() == t.channel {
-					err = n.Send(ctx, t.alert)
+			for _, t := range todo {
+				if t.channel != n.Name() {
+					continue
 				}
+				err := n.Send(ctx, t.alert)
+				mu.Lock()
+				results[delivered{t.alert.ID, t.channel}] = err
+				mu.Unlock()
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			results[delivered{t.alert.ID, t.channel}] = err
 		})
 	}
 	wg.Wait()
@@ -225,7 +229,7 @@ func (r *run) postFirsts(ctx context.Context) error {
 		} else {
 			d.alert.Facts.Keys = nil
 		}
-		for _, err := range (&look{run: r}).send(ctx, []delivery{*d}) {
+		for _, err := range r.send(ctx, []delivery{*d}) {
 			outcome[channel] = err
 		}
 	}

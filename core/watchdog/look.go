@@ -133,9 +133,6 @@ func (l *look) recover(ctx context.Context, s *Sight, forged bool) error {
 	if err != nil {
 		return fmt.Errorf("look for kept snapshots: %w", err)
 	}
-	if forged {
-		s.Record = record.Record{Format: record.Format, Key: l.key.ID}
-	}
 	s.Refused = refused
 	s.Gone = forged || snap != nil || refused > 0
 	s.Record.Snapshot = snap

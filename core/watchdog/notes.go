@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,23 @@ import (
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
 )
+
+// noteLostRecord tells that the record, or the trust in it, is gone. Whoever
+// deleted it may want a broken policy adopted as the first snapshot.
+func (d *draft) noteLostRecord() {
+	if !d.Gone {
+		return
+	}
+	f := d.facts()
+	f.Detail = "the newest kept snapshot is used instead"
+	if d.rec.Unadopted {
+		f.Detail = "no kept snapshot is valid, so nothing counts as last-known-good until `byokwatch snapshot accept`"
+	}
+	if d.Refused > 0 {
+		f.Detail += fmt.Sprintf("; %d kept objects were refused", d.Refused)
+	}
+	d.tell(alert.RecordLost, record.Name(d.Key)+"@"+d.Now.UTC().Format("20060102T150405"), once, f)
+}
 
 // noteProtection tells when the configuration protects less than it did at the
 // last look: switching the watchdog off is the first thing an attacker does.

@@ -61,7 +61,8 @@ const (
 	contestWindow  = time.Hour
 	contestMax     = 5 // restores within contestWindow
 	contestPause   = 5 * time.Minute
-	retryPause     = 5 * time.Minute // between attempts that were refused
+	confirmFor     = 30 * time.Second // then the sweep goes on
+	retryPause     = 5 * time.Minute  // between attempts that were refused
 	holdWarning    = 15 * time.Minute
 	acceptValid    = 24 * time.Hour
 	toldFor        = 30 * 24 * time.Hour
@@ -72,6 +73,7 @@ const (
 // Sight gives the same Plan.
 func Next(s Sight) Plan {
 	d := begin(judge(s))
+	d.noteLostRecord()
 	d.noteProtection()
 	d.noteChanges()
 	d.noteRequests()
