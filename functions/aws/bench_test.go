@@ -21,7 +21,7 @@ import (
 // run: one of each in turn, so that both meet the same machine.
 func BenchmarkColdStart(b *testing.B) {
 	empty, full := build(b, "./testdata/empty"), build(b, ".")
-	env := environ(b.TempDir(), lambdaEnvironment())
+	env := process{b.TempDir(), list(lambdaEnvironment())}
 	if err := os.WriteFile(filepath.Join(env.dir, "byokwatch.yaml"), []byte(strings.Replace(exampleConfig, "slack: {url: \"${SLACK_WEBHOOK_URL}\"}", "stdout:", 1)), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -116,14 +116,6 @@ alerts:
 type process struct {
 	dir  string
 	vars []string
-}
-
-func environ(dir string, vars map[string]string) process {
-	p := process{dir: dir}
-	for name, value := range vars {
-		p.vars = append(p.vars, name+"="+value)
-	}
-	return p
 }
 
 // firstPoll starts a function and returns how long it took to ask for its first

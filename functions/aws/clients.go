@@ -100,6 +100,11 @@ func (v variants) GetUseDualStackEndpoint(context.Context) (aws.DualStackEndpoin
 	return aws.DualStackEndpointStateEnabled, v.env.dualStack, nil
 }
 
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
 func (c clients) endpoint(service string) *string {
 	if e := c.env.endpoints[service]; e != "" {
 		return &e

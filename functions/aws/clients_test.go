@@ -13,7 +13,7 @@ func clientsOf(t *testing.T, vars map[string]string) clients {
 	for name, value := range vars {
 		all[name] = value
 	}
-	env, err := readEnvironment(getter(all))
+	env, err := readEnvironment(list(all))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -10,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"byokwatch/core/endpoint"
 )
 
 // environment is everything that the platform and the deployment tell the
@@ -24,7 +28,7 @@ type environment struct {
 	// Of the SDKs: where the services are, when not at AWS's own addresses, and
 	// which of those addresses to use.
 	// https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-	endpoints map[string]string // by service, see services
+	endpoints map[string]string // by service
 	fips      bool
 	dualStack bool
 
@@ -41,14 +45,19 @@ const (
 	serviceSecrets = "SECRETS_MANAGER"
 )
 
-var services = []string{serviceKMS, serviceS3, serviceSecrets}
-
 // processEnvironment is the environment of this process.
-func processEnvironment() (environment, error) { return readEnvironment(os.Getenv) }
+func processEnvironment() (environment, error) { return readEnvironment(os.Environ()) }
 
 // readEnvironment fails only on what must stop the start: it is no Lambda
 // function, or its calls would go where they must not.
-func readEnvironment(getenv func(string) string) (environment, error) {
+func readEnvironment(environ []string) (environment, error) {
+	vars := map[string]string{}
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			vars[name] = value
+		}
+	}
+	getenv := func(name string) string { return vars[name] }
 	e := environment{
 		region: getenv("AWS_REGION"),
 		credentials: aws.Credentials{
@@ -77,29 +86,24 @@ func readEnvironment(getenv func(string) string) (environment, error) {
 	if e.storeRegion == "" {
 		e.storeRegion = e.region
 	}
-	return e, e.readEndpoints(getenv)
+	// The SDK's shared configuration files are never read here (newClients).
+	noFiles := func(string) ([]byte, error) { return nil, fs.ErrNotExist }
+	if err := endpoint.CheckAWS(environ, noFiles); err != nil {
+		return e, err
+	}
+	e.readEndpoints(getenv)
+	return e, nil
 }
 
 // readEndpoints takes the service's own setting before the general one, as the
-// SDKs do, and refuses every address that is neither AWS's nor an emulator's.
-func (e environment) readEndpoints(getenv func(string) string) error {
+// SDKs do.
+func (e environment) readEndpoints(getenv func(string) string) {
 	if isTrue(getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
-		return nil
+		return
 	}
-	for _, service := range services {
-		for _, name := range []string{"AWS_ENDPOINT_URL_" + service, "AWS_ENDPOINT_URL"} {
-			endpoint := getenv(name)
-			if endpoint == "" {
-				continue
-			}
-			if err := checkEndpoint(endpoint, e.credentials.AccessKeyID); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			e.endpoints[service] = endpoint
-			break
-		}
+	for _, service := range []string{serviceKMS, serviceS3, serviceSecrets} {
+		e.endpoints[service] = cmp.Or(getenv("AWS_ENDPOINT_URL_"+service), getenv("AWS_ENDPOINT_URL"))
 	}
-	return nil
 }
 
 // source says where the configuration is. What is not a file of the package can

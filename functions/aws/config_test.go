@@ -13,7 +13,7 @@ const role = "arn:aws:iam::111122223333:role/byokwatch"
 func lambdaEnvironment() map[string]string {
 	return map[string]string{
 		"AWS_REGION":            "us-west-2",
-		"AWS_ACCESS_KEY_ID":     "ASIAIOSFODNN7EXAMPLE",
+		"AWS_ACCESS_KEY_ID":     "ASIAQWERTYUIOPASDFGH",
 		"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 		"AWS_SESSION_TOKEN":     "token",
 		"BYOKWATCH_CONFIG":      "byokwatch.yaml",
@@ -21,8 +21,12 @@ func lambdaEnvironment() map[string]string {
 	}
 }
 
-func getter(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+func list(vars map[string]string) []string {
+	var out []string
+	for name, value := range vars {
+		out = append(out, name+"="+value)
+	}
+	return out
 }
 
 func TestWhatStopsTheStart(t *testing.T) {
@@ -49,13 +53,14 @@ func TestWhatStopsTheStart(t *testing.T) {
 		"somebody else's host":                       {with(map[string]string{"AWS_ENDPOINT_URL_SECRETS_MANAGER": "https://amazonaws.com.evil.example"}), "AWS_ENDPOINT_URL_SECRETS_MANAGER"},
 		"AWS in the clear":                           {with(map[string]string{"AWS_ENDPOINT_URL_KMS": "http://kms.us-west-2.amazonaws.com"}), "AWS_ENDPOINT_URL_KMS"},
 		"an interface endpoint of AWS":               {with(map[string]string{"AWS_ENDPOINT_URL_KMS": "https://vpce-0295a3caf8414c94a-dfm9tr04.kms.us-west-2.vpce.amazonaws.com"}), ""},
-		"endpoints that are to be ignored":           {with(map[string]string{"AWS_ENDPOINT_URL": "https://evil.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}), ""},
+		"endpoints that are to be ignored":           {with(map[string]string{"AWS_ENDPOINT_URL": "https://evil.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}), "AWS_ENDPOINT_URL"},
+		"a profile file that nobody reads":           {with(map[string]string{"AWS_CONFIG_FILE": "/dev/null/config", "HOME": "/dev/null"}), ""},
 		// What the deployment got wrong is said at each invocation instead.
 		"no configuration": {with(map[string]string{"BYOKWATCH_CONFIG": "", "BYOKWATCH_SELF": ""}), ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := readEnvironment(getter(test.vars))
+			_, err := readEnvironment(list(test.vars))
 			switch {
 			case test.want == "" && err != nil:
 				t.Errorf("does not start: %v", err)
@@ -71,7 +76,7 @@ func TestServiceEndpointBeatsTheGeneralOne(t *testing.T) {
 	vars["AWS_ACCESS_KEY_ID"], vars["AWS_SECRET_ACCESS_KEY"] = "test", "test"
 	vars["AWS_ENDPOINT_URL"] = "http://127.0.0.1:1"
 	vars["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:2"
-	e, err := readEnvironment(getter(vars))
+	e, err := readEnvironment(list(vars))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +140,7 @@ func TestLogLevel(t *testing.T) {
 	for text, want := range map[string]slog.Level{"": slog.LevelInfo, "DEBUG": slog.LevelDebug, "ERROR": slog.LevelError, "TRACE": slog.LevelInfo} {
 		vars := lambdaEnvironment()
 		vars["AWS_LAMBDA_LOG_LEVEL"] = text
-		if e, err := readEnvironment(getter(vars)); err != nil || e.level != want {
+		if e, err := readEnvironment(list(vars)); err != nil || e.level != want {
 			t.Errorf("%q: %v, %v; want %v", text, e.level, err, want)
 		}
 	}
