@@ -9,8 +9,8 @@ const (
 
 	reminder    = "byokwatch looks again at every sweep and says so here once it is over. Reminder every 30 minutes."
 	codeFix     = "fix the code that made this edit before its next apply, or it happens again"
-	meantRevoke = "Confluent shall stay cut off: `byokwatch revoke {key}`"
-	meantHold   = "maintenance, leave the key alone for at most 24 h: `byokwatch hold {key}`"
+	meantRevoke = "Confluent shall stay cut off: `byokwatch revoke {key} --reason WHY`"
+	meantHold   = "maintenance, leave the key alone for at most 24 h: `byokwatch hold {key} --for 2h --reason WHY`"
 	kafkaHealth = "whether Kafka is healthy: byokwatch sees the key, not the cluster."
 )
 
@@ -60,10 +60,10 @@ var pages = []Entry{
 	{
 		Code: Blind, Severity: Critical, Class: Page, Mark: actNow,
 		Headlines: []string{"byokwatch CANNOT SEE this key {since}", "byokwatch CANNOT SEE this key", "byokwatch is blind"},
-		Rows:      []Fact{Cluster, Detail, Subject, Keys, Done, Unknown, Do},
+		Rows:      []Fact{Cluster, Detail, Keys, Done, Unknown, Do},
 		Done:      []string{"nothing: without reading the key and its record, nothing is written"},
 		Unknown:   []string{"whether Confluent can use the key right now."},
-		Do:        []string{"check the keys by hand, with an identity that may read them: `byokwatch sweep --dry-run`", "give byokwatch back what the detail names, {below}", reminder},
+		Do:        []string{"check the keys by hand, with an identity that may read them: `byokwatch check`", "give byokwatch back what the detail names, {below}", reminder},
 		Runbook:   "watchdog-blind",
 	},
 	{
@@ -121,7 +121,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, By, Lost, NeverHas, Who, Detail, Done, Do, Meant},
 		Done:      []string{"nothing yet: access is given back at {until} unless somebody says otherwise", "nothing yet: access is given back 30 minutes after the end of the hold, unless somebody says otherwise"},
 		Do:        []string{"maintenance done: `byokwatch release {key}` gives access back at once"},
-		Meant:     []string{meantRevoke, "not done yet: `byokwatch hold {key}`"},
+		Meant:     []string{meantRevoke, "not done yet: `byokwatch hold {key} --for 2h --reason WHY`"},
 		Runbook:   "hold-ended",
 	},
 	{
@@ -130,7 +130,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Detail, Version, Done, Unknown, Do},
 		Done:      []string{"the newest valid kept snapshot, generation {generation}, is used; nothing live was adopted as good", "nothing live was adopted as good; a valid kept snapshot is used if there is one"},
 		Unknown:   []string{"who removed or changed it, and which hold, incident or alert was in it."},
-		Do:        []string{"see in the store's access log who wrote records/", "compare: `byokwatch snapshot show {key}` and `byokwatch diff {key}`", "a revocation that was only in the record is forgotten: if this key was revoked, say it again with `byokwatch revoke {key}`"},
+		Do:        []string{"see in the store's access log who wrote records/", "compare: `byokwatch snapshot show {key}` and `byokwatch diff {key}`", "a revocation that was only in the record is forgotten: if this key was revoked, say it again with `byokwatch revoke {key} --reason WHY`"},
 		Runbook:   "record-lost",
 	},
 	{

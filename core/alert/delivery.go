@@ -35,3 +35,15 @@ func (e *Undelivered) Error() string {
 }
 
 func (e *Undelivered) Unwrap() error { return e.Err }
+
+// untilSomebodyActs is how long to leave a channel alone that refuses for good.
+const untilSomebodyActs = 15 * time.Minute
+
+// RetryAfter is the shortest time after which another attempt makes sense; 0
+// leaves it to the caller.
+func (e *Undelivered) RetryAfter() time.Duration {
+	if e.Permanent {
+		return max(e.After, untilSomebodyActs)
+	}
+	return e.After
+}

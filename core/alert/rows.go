@@ -77,7 +77,7 @@ func (v view) rows(fact Fact) []Row {
 	case Keys:
 		return one("Keys", list(f.Keys, maxKeys, maxName)...)
 	case Subject:
-		return foreign("Event", f.Subject, maxName)
+		return foreign("About", f.Subject, maxName)
 	case Unknown:
 		return sentence("Unknown", v.entry.Unknown)
 	case Do:

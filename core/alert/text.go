@@ -43,7 +43,7 @@ func cut(s string, limit int) string {
 // characters about, or that passes for another one, in the form \u{202E}.
 func visible(s string) string { return spellOut(s, false) }
 
-// visibleLines is visible for texts of several lines: line feeds stay.
+// visibleLines is visible for texts of several lines: line feeds and tabs stay.
 func visibleLines(s string) string { return spellOut(s, true) }
 
 func spellOut(s string, lines bool) string {
@@ -63,8 +63,8 @@ func spellOut(s string, lines bool) string {
 			switch {
 			case r == utf8.RuneError && n == 1:
 				fmt.Fprintf(&b, `\x{%02X}`, word[i])
-			case r == '\n' && lines:
-				b.WriteByte('\n')
+			case (r == '\n' || r == '\t') && lines:
+				b.WriteRune(r)
 			case hidden(r), marks > 2, mixed && looksLatin(r):
 				fmt.Fprintf(&b, `\u{%04X}`, r)
 			default:
