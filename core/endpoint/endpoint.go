@@ -51,7 +51,7 @@ func CheckAWS(environ []string, read func(name string) ([]byte, error)) error {
 	}
 	slices.SortStableFunc(settings, func(a, b setting) int { return strings.Compare(a.name, b.name) })
 	for _, s := range settings {
-		if err := checkAWS(s.url, DummyAWS(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])); err != nil {
+		if err := AWS(s.url, DummyAWS(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])); err != nil {
 			return fmt.Errorf("%s is refused: %w", s.name, err)
 		}
 	}
@@ -148,7 +148,9 @@ var awsHost = regexp.MustCompile(`^(?:` +
 	`|(?:bucket\.)?vpce-[0-9a-z-]+\.(?:kms|kms-fips|s3|secretsmanager|sts)\.[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}\.vpce\.amazonaws\.com(?:\.cn)?` +
 	`|sts\.amazonaws\.com|s3\.amazonaws\.com)$`)
 
-func checkAWS(raw string, dummy bool) error {
+// AWS returns an error unless raw is on this machine, with credentials that are
+// worth nothing (dummy), or an https host of AWS itself.
+func AWS(raw string, dummy bool) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New("it is not the URL of a host")
