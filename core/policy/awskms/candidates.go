@@ -90,21 +90,32 @@ func (b bench) targets() ([]target, error) {
 	if b.q.Key.Restore == core.WholeSnapshot && len(b.outsiders()) == 0 {
 		out = b.snapshots()
 	}
-	text, left, err := b.patch(nil)
+	first, err := b.patched(nil)
 	if err != nil && !errors.Is(err, errTooLarge) {
 		return nil, err
 	}
 	if err == nil {
-		out = append(out, target{namePatch, text, left})
+		out = append(out, first)
 	}
-	for _, leave := range b.ladder(text) {
-		text, left, err := b.patch(leave)
-		if err == nil {
-			out = append(out, target{namePatch, text, append(left, leftOut(leave)...)})
+	if now, changed := b.now.starred(b.q.Key.ID); changed {
+		b.now = now
+		if t, err := b.patched(nil); err == nil {
+			t.left = append(t.left, "The key's own ARN as Resource is written as *, which says the same in a key policy; KMS may take nothing else.")
+			out = append(out, t)
+		}
+	}
+	for _, leave := range b.ladder(first.text) {
+		if t, err := b.patched(leave); err == nil {
+			out = append(out, t)
 		}
 	}
 	live, _ := b.live.Find(core.KeyPolicy)
 	return append(out, target{nameEnable, live.Text, nil}), err
+}
+
+func (b bench) patched(leave []string) (target, error) {
+	text, left, err := b.patch(leave)
+	return target{namePatch, text, append(left, leftOut(leave)...)}, err
 }
 
 // snapshots lists the whole snapshot to the byte, then as KMS would take it.
@@ -248,6 +259,9 @@ func (b bench) candidate(t target, enable bool) (core.Candidate, error) {
 	}
 	if !enable {
 		return c, nil
+	}
+	if len(c.Steps) == 0 {
+		c.Name = nameEnable
 	}
 	s, err := enableStep(b.q.Key.ID)
 	if err != nil {

@@ -175,3 +175,18 @@ func bareStar(s statement) bool {
 	}
 	return members["Principal"].Kind() == '"' || members["NotPrincipal"].Kind() == '"'
 }
+
+// starred writes the key's own ARN in Resource as "*". In a key policy both mean
+// this key; since 2025-08-18 KMS may take the latter only.
+// Source: https://github.com/ministryofjustice/analytical-platform/issues/7691
+func (p policy) starred(key string) (policy, bool) {
+	changed := false
+	p.Statements = slices.Clone(p.Statements)
+	for i, s := range p.Statements {
+		if slices.Contains(s.Resource, key) && subset(s.Resource, []string{"*", key}) {
+			p.Statements[i].Resource, p.Statements[i].raw = []string{"*"}, nil
+			changed = true
+		}
+	}
+	return p, changed
+}

@@ -78,6 +78,7 @@ func (n names) differences(kind core.DifferenceKind, verb string, here, there []
 	type group struct {
 		clause
 		actions []string
+		rest    string
 	}
 	groups := map[string]*group{}
 	var order []string
@@ -85,9 +86,10 @@ func (n names) differences(kind core.DifferenceKind, verb string, here, there []
 		if c.withinAny(there) {
 			continue
 		}
-		id := fmt.Sprintf("%q %t %q %t %q", c.who.text, c.who.except, c.on.text, c.on.except, c.when)
+		rest := n.narrower(kind, c, there)
+		id := fmt.Sprintf("%q %t %q %t %q %q", c.who.text, c.who.except, c.on.text, c.on.except, c.when, rest)
 		if groups[id] == nil {
-			groups[id] = &group{clause: c}
+			groups[id] = &group{clause: c, rest: rest}
 			order = append(order, id)
 		}
 		groups[id].actions = appendNew(groups[id].actions, n.action(c.what))
@@ -97,11 +99,27 @@ func (n names) differences(kind core.DifferenceKind, verb string, here, there []
 	for _, id := range order {
 		g := groups[id]
 		slices.Sort(g.actions)
-		d := core.Difference{Change: kind, Text: fmt.Sprintf("%s %s to %s%s%s", verb, strings.Join(g.actions, ", "), g.who.person(), g.scope(), n.terms(g.when))}
+		d := core.Difference{Change: kind, Text: fmt.Sprintf("%s %s to %s%s%s%s", verb, strings.Join(g.actions, ", "), g.who.person(), g.scope(), n.terms(g.when), g.rest)}
 		if kind == core.Admits {
 			d.Principal = g.who.person()
 		}
 		out = append(out, d)
+	}
+	return out
+}
+
+// narrower tells the clauses of the other side that say the same under more
+// conditions: what is left of a clause, or what it came from.
+func (n names) narrower(kind core.DifferenceKind, c clause, there []clause) string {
+	intro := "; before, only"
+	if kind == core.Withdraws || kind == core.LosesDeny {
+		intro = "; still does"
+	}
+	out := ""
+	for _, o := range there {
+		if o.who == c.who && o.what == c.what && o.on == c.on && conditionsWithin(o.when, c.when) {
+			out += intro + n.terms(o.when)
+		}
 	}
 	return out
 }

@@ -64,7 +64,11 @@ func guard(live, good core.Policy, c core.Candidate, q core.Question, verified b
 	if err != nil {
 		return fmt.Errorf("new policy: %w", err)
 	}
-	g := guarded{key: q.Key, now: now, before: before, next: next, was: Judge(good, q).Findings}
+	g := guarded{key: q.Key, was: Judge(good, q).Findings}
+	// In a key policy the key's own ARN and "*" are the same Resource.
+	g.now, _ = now.starred(q.Key.ID)
+	g.before, _ = before.starred(q.Key.ID)
+	g.next, _ = next.starred(q.Key.ID)
 	err = g.isPatch()
 	if err == nil || q.Key.Restore != core.WholeSnapshot || !verified {
 		return err

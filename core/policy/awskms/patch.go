@@ -44,11 +44,11 @@ func (b bench) patch(leave []string) (string, []string, error) {
 
 func (b bench) with(text string) core.Policy { return withText(b.live, text) }
 
-// open lists the findings of what was lost and is not met yet.
+// open lists the findings of what was lost by the policy and is not met yet.
 func (b bench) open(j core.Judgement, leave []string) []core.Finding {
 	var out []core.Finding
 	for _, f := range j.Findings {
-		if f.Result != core.Met && slices.Contains(b.lost, f.Requirement) && !slices.Contains(leave, f.Principal) {
+		if f.Aspect == core.Access && f.Result != core.Met && slices.Contains(b.lost, f.Requirement) && !slices.Contains(leave, f.Principal) {
 			out = append(out, f)
 		}
 	}

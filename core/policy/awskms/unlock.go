@@ -30,7 +30,7 @@ func Unlock(live core.Policy, q core.Question, missing []core.Requirement) []str
 			add(comment(rightsHint(q.Self, rights))...)
 		}
 		if fragment != "" {
-			add(comment("In policy.json, add to Statement, and remove what denies Confluent the same:\n" + fragment)...)
+			add(comment("In policy.json, exempt Confluent from what denies it the same, and add to Statement:\n" + fragment)...)
 		}
 		add(call("put-key-policy", putOptions))
 	}
@@ -67,7 +67,7 @@ func rightsHint(self string, rights []string) string {
 		return "In policy.json, give the watchdog's role " + strings.Join(rights, ", ") + "."
 	}
 	s := statement{Sid: "Byokwatch", Effect: "Allow", Principal: &principals{AWS: []string{self}}, Action: rights, Resource: []string{"*"}}
-	return "In policy.json, add to Statement, and remove what denies the role the same:\n" + string(s.text(""))
+	return "In policy.json, exempt the role from what denies it the same, and add to Statement:\n" + string(s.text(""))
 }
 
 // comment makes every line one that a shell ignores.
