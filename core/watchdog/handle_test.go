@@ -133,6 +133,44 @@ func TestADenyOfOnlyConfluentIsAskedAboutFirst(t *testing.T) {
 	})
 }
 
+func TestAReinstateFromBeforeTheRevocationEndsNothing(t *testing.T) {
+	armed(t, func(w *world) {
+		w.request(record.Reinstate{By: "jane", Reason: "of an older revocation"})
+		time.Sleep(time.Minute)
+		w.mustHandle(w.edit("jane", gone+"\nrevoked SEC-812"))
+		w.mustHandle(w.edit("pipeline", gone))
+		w.passes(time.Hour)
+		w.wantWrites(0)
+		w.wantTold(alert.Revoked, alert.MarkerGone)
+	})
+}
+
+func TestOneAcceptedDoubtDoesNotHideAnother(t *testing.T) {
+	edit := "maybe kafka decrypt\nallow kafka encrypt\nallow self write"
+	armed(t, func(w *world) {
+		w.mustHandle(w.edit("jane", edit))
+		w.request(record.Accept{Digest: toyDigest(toyDoc(edit)), By: "jane"})
+		w.tick()
+		w.mustHandle(w.edit("mallory", edit+"\nmaybe kafka encrypt\ndeny * sign"))
+		w.mustHandle(w.edit("mallory", strings.Replace(edit, "allow kafka encrypt", "maybe kafka encrypt", 1)))
+		w.wantTold(alert.Unclear, alert.Promoted, alert.Promoted, alert.Unclear)
+	})
+}
+
+func TestTheWriteGuardHasTheLastWord(t *testing.T) {
+	armed(t, func(w *world) {
+		w.rules.Candidates = func(live, good core.Policy, q core.Question, lost []core.Requirement) ([]core.Candidate, error) {
+			all, err := toyCandidates(live, good, q, lost)
+			body := []byte(`"` + strings.ReplaceAll(whole+"\nallow mallory decrypt", "\n", `\n`) + `"`)
+			all[0].Result, all[0].Steps[0].Body = toyDoc(whole+"\nallow mallory decrypt"), body
+			return all, err
+		}
+		w.mustHandle(w.edit("terraform", gone))
+		w.wantWrites(0)
+		w.wantTold(alert.GuardRefused)
+	})
+}
+
 func TestARevocationOutlivesItsMark(t *testing.T) {
 	armed(t, func(w *world) {
 		w.mustHandle(w.edit("jane", gone+"\nrevoked SEC-812"))

@@ -56,7 +56,10 @@ func (p *process) Read(ctx context.Context, k core.Key) (pol core.Policy, err er
 }
 
 func (p *process) Apply(ctx context.Context, k core.Key, s core.Step) error {
-	return p.call(func() error { return p.cloud.Apply(ctx, k, s) })
+	return p.call(func() error {
+		time.Sleep(3 * time.Second) // long enough for others to look meanwhile
+		return p.cloud.Apply(ctx, k, s)
+	})
 }
 
 func (p *process) Get(ctx context.Context, name string) (o record.Object, err error) {

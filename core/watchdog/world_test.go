@@ -30,6 +30,7 @@ type world struct {
 	objects record.Objects
 	memory  *storetest.Memory
 	chat    *toyChat
+	rules   watchdog.Rules
 	now     func() time.Time
 	runs    int
 }
@@ -43,7 +44,7 @@ func in(t *testing.T, play func(w *world)) {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, now: time.Now, cloud: &toyCloud{text: whole}, chat: &toyChat{}}
+	w := &world{T: t, now: time.Now, rules: toyRules, cloud: &toyCloud{text: whole}, chat: &toyChat{}}
 	w.memory = storetest.NewMemory(time.Now)
 	w.objects = w.memory
 	w.key = core.Key{
@@ -58,7 +59,7 @@ func (w *world) watchdog() *watchdog.Watchdog { return w.with(w.cloud, w.objects
 func (w *world) with(c watchdog.Cloud, o record.Objects, n watchdog.Notifier) *watchdog.Watchdog {
 	w.Helper()
 	wd, err := watchdog.New(watchdog.Config{
-		Cloud: c, Rules: toyRules, Store: record.NewStore(o, nil), Notifiers: []watchdog.Notifier{n},
+		Cloud: c, Rules: w.rules, Store: record.NewStore(o, nil), Notifiers: []watchdog.Notifier{n},
 		Keys: []core.Key{w.key}, Self: self, Now: w.now, Log: slog.New(slog.DiscardHandler),
 		Reads: 3, Every: time.Second, Settle: time.Minute,
 	})
