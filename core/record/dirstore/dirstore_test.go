@@ -146,6 +146,7 @@ func TestNothingButPlainFiles(t *testing.T) {
 		"a folder":                          func(dir, _ string) error { return os.Mkdir(dir+"/x/a.json", 0o700) },
 		"a folder that is a link out of it": func(dir, out string) error { return swap(dir+"/x", out) },
 		"a folder that is a link within it": func(dir, _ string) error { return swap(dir+"/x", dir+"/other") },
+		"a folder that is a relative link":  func(dir, _ string) error { return swap(dir+"/x", "other") },
 		"a folder that is a file":           func(dir, _ string) error { return errors.Join(os.Remove(dir+"/x"), os.WriteFile(dir+"/x", nil, 0o600)) },
 	} {
 		t.Run(what, func(t *testing.T) {

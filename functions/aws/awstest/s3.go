@@ -83,7 +83,8 @@ func (c *Cloud) S3(accessKey, region string, opts ...func(*s3.Options)) *s3.Clie
 	return s3.NewFromConfig(cfg, append([]func(*s3.Options){func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }}, opts...)...)
 }
 
-// SetPolicy gives a bucket its bucket policy.
+// SetPolicy gives a bucket its bucket policy. Principals must exist, and become
+// the unique IDs of whom they name today, as in a key policy.
 func (s *S3) SetPolicy(bucket, policy string) error {
 	doc, err := parse([]byte(policy))
 	if err != nil {
@@ -91,6 +92,18 @@ func (s *S3) SetPolicy(bucket, policy string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cloud.mu.Lock()
+	defer s.cloud.mu.Unlock()
+	for i, statement := range doc.Statement {
+		for _, p := range []*principals{statement.Principal, statement.NotPrincipal} {
+			if p == nil {
+				continue
+			}
+			if f := s.cloud.admitPrincipals(p); f != nil {
+				return fmt.Errorf("policy of bucket %s, statement %d: %s", bucket, i, f.message)
+			}
+		}
+	}
 	s.buckets[bucket].policy = doc
 	return nil
 }
