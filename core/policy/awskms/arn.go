@@ -10,11 +10,16 @@ type arn struct {
 }
 
 func parseARN(s string) (arn, bool) {
-	parts := strings.SplitN(s, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" {
-		return arn{}, false
+	var parts [6]string
+	for i := range 5 {
+		part, rest, ok := strings.Cut(s, ":")
+		if !ok {
+			return arn{}, false
+		}
+		parts[i], s = part, rest
 	}
-	return arn{parts[1], parts[2], parts[3], parts[4], parts[5]}, true
+	parts[5] = s
+	return arn{parts[1], parts[2], parts[3], parts[4], parts[5]}, parts[0] == "arn"
 }
 
 // partition is the partition that the key is in, read off its ARN; without one

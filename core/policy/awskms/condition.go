@@ -238,22 +238,25 @@ func (t *test) compareText(r request, f fact, v value, l *listed) truth {
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
 func compareARN(segments []pattern, v value) truth {
-	parts := strings.SplitN(v.text, ":", 6)
-	if len(parts) < 6 && !v.open {
-		return no // not an ARN
-	}
-	if segments == nil || len(parts) < 6 {
-		return unknown
-	}
-	for i, part := range parts[:5] {
-		if !segments[i].match(part) {
+	rest := v.text
+	for i := range 5 {
+		part, after, ok := strings.Cut(rest, ":")
+		switch {
+		case !ok && v.open:
+			return unknown
+		case !ok:
+			return no // not an ARN
+		case segments == nil:
+			return unknown
+		case !segments[i].match(part):
 			return no
 		}
+		rest = after
 	}
 	if v.open {
-		return segments[5].matchOpen(parts[5])
+		return segments[5].matchOpen(rest)
 	}
-	return known(segments[5].match(parts[5]))
+	return known(segments[5].match(rest))
 }
 
 func (t *test) compareNumber(r request, f fact, v value, l *listed) truth {

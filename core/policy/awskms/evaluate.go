@@ -149,6 +149,7 @@ type decision struct {
 type evaluator struct {
 	request
 	rules []rule
+	by    []truth // principal, by rule
 	who   []truth // principal and resource, by rule
 	when  []truth // conditions, by rule, for rules that are not perAction
 }
@@ -157,11 +158,13 @@ func newEvaluator(rules []rule, in setting, r requester) *evaluator {
 	e := &evaluator{
 		request: request{setting: in, requester: r},
 		rules:   rules,
+		by:      make([]truth, len(rules)),
 		who:     make([]truth, len(rules)),
 		when:    make([]truth, len(rules)),
 	}
 	for i := range rules {
-		e.who[i] = r.matchPrincipal(rules[i].statement).and(rules[i].resource)
+		e.by[i] = r.matchPrincipal(rules[i].statement)
+		e.who[i] = e.by[i].and(rules[i].resource)
 		if e.who[i] != no && !rules[i].perAction {
 			e.when[i] = e.conditions(&rules[i])
 		}

@@ -205,7 +205,7 @@ func (c *court) whyNotAllowed(e *evaluator, action, permission string) (near []h
 		if c.rules[i].deny {
 			continue
 		}
-		if m := c.miss(e, &c.rules[i], action, permission); m.rank > best.rank {
+		if m := c.miss(e, i, action, permission); m.rank > best.rank {
 			best = m
 		}
 	}
@@ -229,8 +229,9 @@ type miss struct {
 	reason, remedy string
 }
 
-func (c *court) miss(e *evaluator, r *rule, action, permission string) miss {
-	who, what := e.matchPrincipal(r.statement), r.matchAction(action)
+func (c *court) miss(e *evaluator, i int, action, permission string) miss {
+	r := &c.rules[i]
+	who, what := e.by[i], r.matchAction(action)
 	named := who == yes && e.closest(r.Principal) != asEveryone
 	switch {
 	case who == yes && r.Action == nil && r.NotAction == nil:

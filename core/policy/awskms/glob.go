@@ -85,6 +85,19 @@ func (p pattern) matchOpen(prefix string) truth {
 // reachable says whether a text that begins with prefix can fit. It follows all
 // ways at once, because what comes after prefix is not known.
 func (p pattern) reachable(prefix string) bool {
+	for len(p) > 0 && prefix != "" { // what both begin with needs no table
+		c, size := utf8.DecodeRuneInString(prefix)
+		if p[0] == anyRunes {
+			break
+		}
+		if p[0] != oneRune && p[0] != c {
+			return false
+		}
+		p, prefix = p[1:], prefix[size:]
+	}
+	if prefix == "" || len(p) == 0 {
+		return prefix == ""
+	}
 	at := make([]bool, len(p)+1)
 	at[0] = true
 	p.skipStars(at)

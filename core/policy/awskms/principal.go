@@ -82,6 +82,8 @@ func (r requester) named(entry string) naming {
 		return asAccount
 	case r.kind != anyOf && r.kind != aStorage && entry == r.arn:
 		return asItself
+	case !strings.Contains(entry, r.account):
+		return other
 	}
 	a, ok := parseARN(entry)
 	if !ok || a.partition != r.partition || a.account != r.account || a.region != "" {
