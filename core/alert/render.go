@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -104,8 +105,7 @@ func (v view) footer() Line {
 	}
 	l = append(l, Span{"runbook docs/runbook.md#" + v.entry.Runbook, Ours})
 	if r := v.Facts.Key.Runbook; r != "" {
-		// The owner's own text: shown whole, so that it can be opened.
-		l = append(l, Span{" · yours ", Ours}, Span{visible(cut(r, 2*maxName)), Foreign})
+		l = append(l, Span{" · yours ", Ours}, Span{ownText(r, pageURL), Foreign})
 	}
 	return l
 }
@@ -120,6 +120,21 @@ func (v view) diff() []string {
 	add("byokwatch", v.Facts.Done)
 	add("others", v.Facts.Kept)
 	return out
+}
+
+var (
+	handle  = regexp.MustCompile(`^@?[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$`)
+	pageURL = regexp.MustCompile(`^https://[A-Za-z0-9][A-Za-z0-9./_~#?=&%:-]{0,199}$`)
+)
+
+// ownText shows what the owner configured as it stands if it is of the plain
+// form that such texts have, so that a link can be copied; else like any other
+// foreign text. In a literal neither links nor mentions anybody.
+func ownText(s string, plain *regexp.Regexp) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return Clean(s, 2*maxName)
 }
 
 // support is the summary that Confluent Support asks for first.

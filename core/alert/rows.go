@@ -99,9 +99,7 @@ func (v view) clusterRows() []Row {
 		l = append(l, Span{Clean(strings.Join(k.Clusters, ", "), 2*maxName), Foreign})
 	}
 	if k.Owner != "" {
-		// The owner's handle is his own configuration; it mentions nobody,
-		// because a literal does not.
-		owner := Span{visible(cut(k.Owner, maxName)), Foreign}
+		owner := Span{ownText(k.Owner, handle), Foreign}
 		if len(l) == 0 {
 			return append(rows, Row{"Owner", []Line{{owner}}})
 		}

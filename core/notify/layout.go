@@ -132,13 +132,15 @@ func pre(label, text string) *slack.RichTextBlock {
 
 // withDiff appends as many lines of the diff as fit.
 func withDiff(b []slack.Block, diff []string) []slack.Block {
-	for n := len(diff); n > 0; n-- {
+	most, length := 0, len("\n… 9999 more")
+	for most < len(diff) && length+utf8.RuneCountInString(diff[most])+1 <= maxText {
+		length += utf8.RuneCountInString(diff[most]) + 1
+		most++
+	}
+	for n := most; n > 0; n-- {
 		text := strings.Join(diff[:n], "\n")
 		if n < len(diff) {
 			text += fmt.Sprintf("\n… %d more", len(diff)-n)
-		}
-		if utf8.RuneCountInString(text) > maxText {
-			continue
 		}
 		if all := append(b[:len(b):len(b)], pre("Diff", text)); fits(all) {
 			return all

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,14 +87,9 @@ type envelope struct {
 	UnfurlMedia bool          `json:"unfurl_media"`
 }
 
-// encode writes JSON without \u003c for <, which would only cost space.
 func encode(e envelope) ([]byte, error) {
 	e.Parse = "none"
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(e)
-	return b.Bytes(), err
+	return json.Marshal(e)
 }
 
 // escape makes a text that Slack parses literal: with these three escaped it
