@@ -74,9 +74,7 @@ func readEnvironment(environ []string) (environment, error) {
 		sum:         getenv("BYOKWATCH_CONFIG_SHA256"),
 		storeRegion: getenv("BYOKWATCH_STORE_REGION"),
 	}
-	if level := getenv("AWS_LAMBDA_LOG_LEVEL"); level != "" && e.level.UnmarshalText([]byte(level)) != nil {
-		e.level = slog.LevelInfo // TRACE, FATAL: Lambda's own levels
-	}
+	e.level = levels[getenv("AWS_LAMBDA_LOG_LEVEL")]
 	if e.region == "" {
 		return e, errors.New("AWS_REGION is not set: this program is run by AWS Lambda, or by `byokwatch` as Lambda would")
 	}
@@ -104,6 +102,13 @@ func (e environment) readEndpoints(getenv func(string) string) {
 	for _, service := range []string{serviceKMS, serviceS3, serviceSecrets} {
 		e.endpoints[service] = cmp.Or(getenv("AWS_ENDPOINT_URL_"+service), getenv("AWS_ENDPOINT_URL"))
 	}
+}
+
+// levels are Lambda's names for them; without one it is INFO.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+var levels = map[string]slog.Level{
+	"TRACE": slog.LevelDebug, "DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo,
+	"WARN": slog.LevelWarn, "ERROR": slog.LevelError, "FATAL": slog.LevelError,
 }
 
 // source says where the configuration is. What is not a file of the package can

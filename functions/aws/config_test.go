@@ -137,7 +137,7 @@ func TestAccountIsThatOfTheRole(t *testing.T) {
 }
 
 func TestLogLevel(t *testing.T) {
-	for text, want := range map[string]slog.Level{"": slog.LevelInfo, "DEBUG": slog.LevelDebug, "ERROR": slog.LevelError, "TRACE": slog.LevelInfo} {
+	for text, want := range map[string]slog.Level{"": slog.LevelInfo, "DEBUG": slog.LevelDebug, "ERROR": slog.LevelError, "TRACE": slog.LevelDebug, "WARN": slog.LevelWarn, "FATAL": slog.LevelError} {
 		vars := lambdaEnvironment()
 		vars["AWS_LAMBDA_LOG_LEVEL"] = text
 		if e, err := readEnvironment(list(vars)); err != nil || e.level != want {

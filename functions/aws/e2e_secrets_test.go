@@ -81,6 +81,46 @@ func TestSecretIsReadWhenItIsUsed(t *testing.T) {
 	}
 }
 
+// slackWorld has Slack as its only channel, whose address is a secret.
+func slackWorld(t *testing.T) (*world, *buffer) {
+	t.Helper()
+	server, got := receiver(t)
+	w := start(t, func(files, _ map[string]string) {
+		files["byokwatch.yaml"] = strings.Replace(local(t, ""), "- stdout:", `- slack: {url: "${secret:`+secretARN+`}", min: warning, keys: ["pay*"]}`, 1)
+	})
+	w.cloud.PutSecret(secretARN, server.URL+"/services/hidden-token")
+	w.arm(t)
+	return w, got
+}
+
+func TestRestoreIsToldInSlack(t *testing.T) {
+	t.Parallel()
+	w, got := slackWorld(t)
+	w.must(t, w.cloud.Attach(role, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"`+secretARN+`"}]}`))
+	if out := w.invoke(t, w.put(t, payments, without)); !out.OK() || !w.confluentCan() {
+		t.Fatalf("outcome %+v", out)
+	}
+	told := got.String()
+	if !strings.HasPrefix(told, "/services/hidden-token {") || !strings.Contains(told, "RESTORED") || !strings.Contains(told, "terraform-ci") {
+		t.Errorf("Slack got %q", told)
+	}
+	if log := w.stderr.String() + w.stdout.String(); strings.Contains(log, "hidden-token") {
+		t.Errorf("the secret is in the log:\n%s", log)
+	}
+}
+
+func TestMissingSecretDelaysTheAlertAndNotTheRestore(t *testing.T) {
+	t.Parallel()
+	w, got := slackWorld(t)
+	if out := w.invoke(t, w.put(t, payments, without)); !out.OK() || !w.confluentCan() {
+		t.Fatalf("outcome %+v", out)
+	}
+	eventually(t, "the log says that nobody was told", func() bool { return strings.Contains(w.stderr.String(), "alert not sent") })
+	if told := got.String(); told != "" {
+		t.Errorf("Slack got %q", told)
+	}
+}
+
 func TestRecordsInADirectory(t *testing.T) {
 	t.Parallel()
 	var dir string

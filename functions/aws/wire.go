@@ -78,7 +78,7 @@ func (w *wiring) load(ctx context.Context) (*watch, error) {
 		return nil, err
 	}
 	client := notify.NewClient(notify.ClientOptions{Loopback: place.Scheme == "file"})
-	notifiers, err := w.notifiers(cfg)
+	notifiers, err := w.notifiers(cfg, client)
 	if err != nil {
 		return nil, err
 	}
@@ -190,10 +190,10 @@ func (w *wiring) signing(c *config.Signing) (*record.Signing, error) {
 
 // notifiers makes the configured channels. Their addresses are resolved when
 // something is sent, so a missing secret delays an alert and nothing else.
-func (w *wiring) notifiers(cfg *config.Config) ([]watchdog.Notifier, error) {
+func (w *wiring) notifiers(cfg *config.Config, client *notify.Client) ([]watchdog.Notifier, error) {
 	var out []watchdog.Notifier
 	for _, c := range cfg.Alerts {
-		n, err := w.notifier(c)
+		n, err := w.notifier(c, client)
 		if err != nil {
 			return nil, fmt.Errorf("alerts: %s: %w", c.Name, err)
 		}
@@ -202,9 +202,11 @@ func (w *wiring) notifiers(cfg *config.Config) ([]watchdog.Notifier, error) {
 	return out, nil
 }
 
-func (w *wiring) notifier(c config.Channel) (watchdog.Notifier, error) {
+func (w *wiring) notifier(c config.Channel, client *notify.Client) (watchdog.Notifier, error) {
 	filter := notify.Filter{Min: alert.Severity(c.Min), Keys: c.Keys}
 	switch c.Kind {
+	case "slack":
+		return notify.NewSlack(notify.SlackConfig{Name: c.Name, Resolve: w.resolver(c.URL), Client: client, Filter: filter})
 	case "stdout":
 		return notify.NewStdout(os.Stdout, filter)
 	}
