@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"byokwatch/core"
+)
+
+// checkFlags are those of `check`.
+type checkFlags struct {
+	cloud        string
+	policies     []string
+	roles        []string
+	principals   []string
+	key          string
+	organization string
+	confluentOrg string
+	all          bool
+	source
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check [KEY...]",
+		Short: "Judge whether Confluent can use a key",
+		Long: `Judge whether Confluent can use a key, by effective permission.
+
+With --policy the judgement is about files and needs no configuration, no
+account and no network: use it before you apply a new policy, and in CI.
+With --policy and a KEY the roles and the organization are those of the
+configuration. Without --policy the keys of the configuration are read, with
+your own credentials, and compared with their last-known-good snapshots; nothing
+is written.
+
+Exit code: 0 intact, 1 broken, 2 undetermined, 3 could not tell, 64 wrong usage;
+over several keys the first that occurs of 1, 3, 2, 0.`,
+		Example: `  byokwatch check --cloud aws --policy new-policy.json \
+    --role arn:aws:iam::152535741197:role/cc-kafka-d45e6381-b878-11ed-bdff-028e28f108bd
+  aws kms get-key-policy --key-id ID --output text --query Policy |
+    byokwatch check --cloud aws --policy - --role ARN --organization o-a1b2c3d4e5
+  byokwatch check --policy new-policy.json payments
+  byokwatch check`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.check(cmd.Context(), f, args)
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.cloud, "cloud", "", "cloud of the policy files: aws")
+	flags.StringArrayVar(&f.policies, "policy", nil, "policy `FILE` as the cloud's own tool prints it, or - for standard input (repeatable)")
+	flags.StringArrayVar(&f.roles, "role", nil, "`ARN` of a role through which Confluent uses the key (repeatable)")
+	flags.StringArrayVar(&f.principals, "principal", nil, "older clusters: `ARN` of Confluent's account root (repeatable)")
+	flags.StringVar(&f.key, "key", "", "`ARN` of the key, where known")
+	flags.StringVar(&f.organization, "organization", "", "`ID` of your own AWS organization, or none")
+	flags.StringVar(&f.confluentOrg, "confluent-organization", "", "`ID` of Confluent's AWS organization, where known")
+	flags.BoolVar(&f.all, "all", false, "also list what is met")
+	f.source.flags(cmd)
+	f.source.storeFlag(cmd)
+	a.outputFlag(cmd)
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
+	if err := f.built(); err != nil {
+		return err
+	}
+	offline := f.cloud != "" || f.key != "" || f.organization != "" || f.confluentOrg != "" || len(f.roles)+len(f.principals) > 0
+	switch {
+	case !offline && len(f.policies) == 0:
+		return a.checkConfigured(ctx, f, names)
+	case len(f.policies) == 0:
+		return usagef("--policy is missing: name the file with the key policy, or - for standard input")
+	case !offline && len(names) == 1:
+		return a.checkFiles(f, func() (core.Key, error) {
+			cfg, err := a.config(f.source)
+			if err != nil {
+				return core.Key{}, err
+			}
+			return cfg.Find(names[0])
+		})
+	case len(names) > 0:
+		return usagef("with --policy name either one KEY of the configuration, or --cloud and --role")
+	}
+	k, err := f.awsKey()
+	if err != nil {
+		return usageError{err}
+	}
+	return a.checkFiles(f, func() (core.Key, error) { return k, nil })
+}
+
+// built refuses the clouds that this version can't judge.
+func (f checkFlags) built() error {
+	switch core.Cloud(f.cloud) {
+	case "", core.AWS:
+		return nil
+	case core.Azure, core.GCP:
+		return fmt.Errorf("--cloud %s: this version judges AWS KMS keys only", f.cloud)
+	}
+	return usagef("--cloud %q: want aws", f.cloud)
+}
+
+// notBuilt is what a command line for another cloud should hear about, rather
+// than about flags that only that cloud has.
+func notBuilt(cmd *cobra.Command) error {
+	if flag := cmd.Flags().Lookup("cloud"); flag != nil {
+		return checkFlags{cloud: flag.Value.String()}.built()
+	}
+	return nil
+}
+
+// Grammars of what names a key, a role, an account and an organization.
+// Sources: https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id-key-ARN,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns,
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html
+var (
+	keyForm  = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
+	roleForm = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/(?:[\x21-\x7e]{1,510}/)?[\w+=,.@-]{1,64}$`)
+	rootForm = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:root$`)
+	orgForm  = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
+)
+
+// awsKey is the key that the flags describe.
+func (f checkFlags) awsKey() (core.Key, error) {
+	k := core.Key{
+		Cloud: core.AWS, ID: f.key, Mode: core.Observe, Restore: core.Patch,
+		Organization: f.organization, ConfluentOrganization: f.confluentOrg,
+	}
+	if f.cloud == "" {
+		return k, fmt.Errorf("--cloud is missing: write --cloud aws")
+	}
+	if len(f.roles)+len(f.principals) == 0 {
+		return k, fmt.Errorf("--role is missing: give each role that Confluent Cloud shows for the key, or for older clusters --principal")
+	}
+	for _, arn := range slices.Concat(f.roles, f.principals) {
+		switch {
+		case rootForm.MatchString(arn):
+			k.Needs.Principals = append(k.Needs.Principals, arn)
+		case slices.Contains(f.roles, arn) && roleForm.MatchString(arn):
+			k.Needs.Roles = append(k.Needs.Roles, arn)
+		case slices.Contains(f.roles, arn):
+			return k, fmt.Errorf("--role %q is not the ARN of a role (arn:aws:iam::ACCOUNT:role/NAME)", arn)
+		default:
+			return k, fmt.Errorf("--principal %q is not the ARN of an account's root (arn:aws:iam::ACCOUNT:root)", arn)
+		}
+	}
+	if f.key != "" && !keyForm.MatchString(f.key) {
+		return k, fmt.Errorf("--key %q is not the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID); an alias or a bare ID does not tell the account", f.key)
+	}
+	for flag, id := range map[string]string{"--organization": f.organization, "--confluent-organization": f.confluentOrg} {
+		if id != "" && !orgForm.MatchString(id) && !(flag == "--organization" && id == "none") {
+			return k, fmt.Errorf("%s %q is not the ID of an organization, such as o-a1b2c3d4e5", flag, id)
+		}
+	}
+	return k, samePartition(k)
+}
+
+// samePartition refuses what no key policy could ever allow.
+func samePartition(k core.Key) error {
+	if k.ID == "" {
+		return nil
+	}
+	partition := func(arn string) string { return strings.SplitN(arn, ":", 3)[1] }
+	for _, arn := range slices.Concat(k.Needs.Roles, k.Needs.Principals) {
+		if partition(arn) != partition(k.ID) {
+			return fmt.Errorf("%s is in the partition %s, the key in %s: no key policy reaches across partitions", arn, partition(arn), partition(k.ID))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	kmsapi "github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"byokwatch/core"
+	"byokwatch/core/endpoint"
+	"byokwatch/functions/aws/kms"
+)
+
+// clients makes the SDK's clients with the operator's own settings: profile,
+// environment, single sign-on, as the AWS command line finds them.
+type clients struct{ aws.Config }
+
+func (a *app) aws(ctx context.Context) (clients, error) {
+	if err := endpoint.CheckAWS(os.Environ(), os.ReadFile); err != nil {
+		return clients{}, err
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return clients{}, fmt.Errorf("load the AWS settings: %w", err)
+	}
+	return clients{cfg}, nil
+}
+
+func (c clients) kms(region string) *kmsapi.Client {
+	return kmsapi.NewFromConfig(c.Config, func(o *kmsapi.Options) { o.Region = region })
+}
+
+func (c clients) s3(region string) *s3.Client {
+	return s3.NewFromConfig(c.Config, func(o *s3.Options) {
+		o.Region = region
+		o.UsePathStyle = o.BaseEndpoint != nil // an emulator has one address for all buckets
+	})
+}
+
+// keepers reads and writes keys of any Region; each Region has its own keeper.
+type keepers struct {
+	clients clients
+	mu      sync.Mutex
+	all     map[string]*kms.Keeper
+}
+
+func newKeepers(c clients) *keepers { return &keepers{clients: c, all: map[string]*kms.Keeper{}} }
+
+func (k *keepers) of(id string) *kms.Keeper {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	region := regionOf(id)
+	if k.all[region] == nil {
+		k.all[region] = kms.New(k.clients.kms(region), kms.Options{})
+	}
+	return k.all[region]
+}
+
+// Read implements watchdog.Cloud.
+func (k *keepers) Read(ctx context.Context, key core.Key) (core.Policy, error) {
+	return k.of(key.ID).Read(ctx, key)
+}
+
+// Apply implements watchdog.Cloud.
+func (k *keepers) Apply(ctx context.Context, key core.Key, s core.Step) error {
+	return k.of(key.ID).Apply(ctx, key, s)
+}
+
+// regionOf reads the Region off an ARN.
+func regionOf(arn string) string {
+	if p := strings.SplitN(arn, ":", 5); len(p) == 5 {
+		return p[3]
+	}
+	return ""
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"byokwatch/core"
+	"byokwatch/core/config"
+	"byokwatch/core/policy/awskms"
+	"byokwatch/core/record"
+	"byokwatch/core/record/dirstore"
+	"byokwatch/core/watchdog"
+	"byokwatch/functions/aws/kms"
+	"byokwatch/functions/aws/s3store"
+)
+
+const defaultConfig = "byokwatch.yaml"
+
+// source is where a command finds its configuration and records.
+type source struct {
+	config  string
+	noStore bool
+}
+
+func (s *source) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.config, "config", "", "configuration `FILE` (default $BYOKWATCH_CONFIG, else "+defaultConfig+")")
+}
+
+func (s *source) storeFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.noStore, "no-store", false, "judge without snapshots: for the time before a store is there")
+}
+
+// config reads the configuration. One that the environment pins by its sum is
+// verified first.
+func (a *app) config(s source) (*config.Config, error) {
+	name, sum := s.config, ""
+	if name == "" {
+		name, sum = a.env("BYOKWATCH_CONFIG"), a.env("BYOKWATCH_CONFIG_SHA256")
+	}
+	if u, err := url.Parse(name); err == nil && strings.Contains(name, "://") {
+		if u.Scheme != "file" || u.Host != "" {
+			return nil, usagef("the configuration %s is not a file: download it and name the file with --config", name)
+		}
+		name = u.Path
+	}
+	name = cmp.Or(name, defaultConfig)
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no configuration %s: name one with --config, or set BYOKWATCH_CONFIG", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	if sum != "" {
+		if err := config.Verify(data, sum); err != nil {
+			return nil, err
+		}
+	}
+	cfg, err := config.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("configuration %s:\n%w", name, err)
+	}
+	return cfg, nil
+}
+
+// chosen are the configured keys that arguments name, all of them without any.
+// A cloud that this version can't reach is an error and not left out.
+func chosen(cfg *config.Config, names []string) ([]core.Key, error) {
+	keys := cfg.Keys
+	if len(names) > 0 {
+		keys = nil
+		seen := map[string]bool{}
+		for _, name := range names {
+			k, err := cfg.Find(name)
+			if err != nil {
+				return nil, err
+			}
+			if !seen[k.ID] {
+				seen[k.ID] = true
+				keys = append(keys, k)
+			}
+		}
+	}
+	for _, k := range keys {
+		if k.Cloud != core.AWS {
+			return nil, fmt.Errorf("%s is a key of %s: this version reaches AWS KMS keys only, so name the keys that are meant", k.Name(), k.Cloud)
+		}
+	}
+	return keys, nil
+}
+
+// one is the key that a command is about.
+func (a *app) one(s source, name string) (*config.Config, core.Key, error) {
+	cfg, err := a.config(s)
+	if err != nil {
+		return nil, core.Key{}, err
+	}
+	keys, err := chosen(cfg, []string{name})
+	if err != nil {
+		return nil, core.Key{}, err
+	}
+	return cfg, keys[0], nil
+}
+
+// access says what a command wants of a store.
+type access int
+
+const (
+	reading  access = iota // of records, snapshots and requests
+	ordering               // also writes requests
+	serving                // is the function: also writes records and snapshots
+)
+
+// store opens where the records of AWS keys are.
+func (a *app) store(ctx context.Context, cfg *config.Config, s source, want access) (*record.Store, error) {
+	if s.noStore {
+		return record.NewStore(nothing{}, nil), nil
+	}
+	signing, err := a.signing(ctx, cfg, want)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := a.objects(ctx, cfg, want)
+	if err != nil {
+		return nil, err
+	}
+	return record.NewStore(objects, signing), nil
+}
+
+func (a *app) objects(ctx context.Context, cfg *config.Config, want access) (record.Objects, error) {
+	place, err := config.ParseStore(cfg.Store[core.AWS])
+	if err != nil {
+		return nil, err
+	}
+	switch place.Scheme {
+	case "file":
+		if _, err := os.Stat(place.Dir); errors.Is(err, fs.ErrNotExist) && want == reading {
+			return nothing{}, nil // nothing was recorded yet, and reading makes no directory
+		}
+		return dirstore.New(place.Dir)
+	case "s3":
+		clients, err := a.aws(ctx)
+		if err != nil {
+			return nil, err
+		}
+		region := cmp.Or(a.env("BYOKWATCH_STORE_REGION"), clients.Region, regionOf(cfg.KeysOf(core.AWS)[0].ID))
+		return s3store.New(clients.s3(region), place.Bucket, place.Prefix), nil
+	}
+	return nil, fmt.Errorf("a store of the scheme %s holds no records of AWS keys", place.Scheme)
+}
+
+// signing verifies snapshots, and only where the command is the function seals
+// them as well.
+func (a *app) signing(ctx context.Context, cfg *config.Config, want access) (*record.Signing, error) {
+	if cfg.Signing == nil {
+		return nil, nil
+	}
+	public, err := record.ParsePublicKey(cfg.Signing.PublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("signing.public_key: %w", err)
+	}
+	s := &record.Signing{Public: public}
+	if want != serving {
+		return s, nil
+	}
+	if arn, ok := cfg.Signing.KMSKey(); ok {
+		clients, err := a.aws(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.Sign = kms.Signer(clients.kms(regionOf(arn)), arn)
+		return s, nil
+	}
+	pem, err := os.ReadFile(filepath.Clean(cfg.Signing.Key))
+	if err != nil {
+		return nil, fmt.Errorf("signing.key: %w", err)
+	}
+	if s.Sign, err = record.KeyFileSigner(pem); err != nil {
+		return nil, fmt.Errorf("signing.key: %w", err)
+	}
+	return s, nil
+}
+
+// nothing is the store before there is one.
+type nothing struct{}
+
+func (nothing) Get(_ context.Context, name string) (record.Object, error) {
+	return record.Object{}, fmt.Errorf("%s: %w", name, core.ErrNotFound)
+}
+
+func (nothing) Put(context.Context, string, []byte, string) (string, error) {
+	return "", errors.New("there is no store")
+}
+
+func (nothing) List(context.Context, string) ([]string, error) { return nil, nil }
+
+// rules is how AWS keys are judged.
+func rules() watchdog.Rules {
+	return watchdog.Rules{
+		Needs: awskms.Needs, Judge: awskms.Judge, Candidates: awskms.Candidates, Guard: awskms.Guard,
+		Trim: awskms.Trim, Diff: awskms.Diff, Fragment: awskms.Fragment, Unlock: awskms.Unlock,
+	}
+}
+
+// How a write to KMS is confirmed, as by the function.
+// Source: https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
+const (
+	confirmReads = 5
+	confirmEvery = time.Second
+	settle       = 5 * time.Minute
+)
+
+// watchdog is the loop of the functions over keys of any Region. BYOKWATCH_SELF
+// names the function whose rights are judged; without it they are not.
+func (a *app) watchdog(ctx context.Context, keys []core.Key, store *record.Store, to []watchdog.Notifier, log *slog.Logger) (*watchdog.Watchdog, error) {
+	clients, err := a.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return watchdog.New(watchdog.Config{
+		Cloud: newKeepers(clients), Rules: rules(), Store: store, Notifiers: to, Keys: keys,
+		Self: a.env("BYOKWATCH_SELF"), Now: a.now, Log: log,
+		Reads: confirmReads, Every: confirmEvery, Settle: settle,
+	})
+}

@@ -1,0 +1,290 @@
+// Package local is the local stack behind `byokwatch local` and `make run`: it
+// plays the main job from beginning to end with nothing but this machine.
+//
+// What runs is the real function binary, spoken to as AWS Lambda speaks to it,
+// over emulators of KMS and S3 on loopback. A key is armed by the first sweep;
+// then somebody takes it from Confluent through the real SDK, the emulator makes
+// the event of it, the function is invoked with that, and what it did is judged
+// by two who know nothing of each other: the emulator, which decides as KMS
+// does, and the judge, over the policy that the SDK reads back.
+//
+// Each scenario is one way to lose a key, with what must follow: that Confluent
+// has it back, or, where it was meant or can't be known, that the function left
+// it alone and told.
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"byokwatch/core/alert"
+	"byokwatch/core/record"
+)
+
+// Options say what is played, and where.
+type Options struct {
+	Bootstrap string // path of the built function
+	Scenario  string // a name, or all
+	Store     string // dir or s3
+	Dir       string // where to work; empty for the system's own place for such things
+	Keep      bool   // leave configuration and records there
+	Out       io.Writer
+	Now       func() time.Time
+}
+
+// playTime bounds one scenario.
+const playTime = 60 * time.Second
+
+// Names lists the scenarios.
+func Names() []string {
+	var out []string
+	for _, s := range scenarios() {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// Describe says what a scenario does, in a line for each.
+func Describe() string {
+	var b strings.Builder
+	for _, s := range scenarios() {
+		fmt.Fprintf(&b, "  %-15s the pipeline %s\n", s.name, s.does)
+	}
+	return b.String()
+}
+
+// ErrUnknown is a scenario that there is not.
+var ErrUnknown = errors.New("no such scenario")
+
+// Play plays what Options say. It returns nil only if all of it ended as it
+// must.
+func Play(ctx context.Context, o Options) error {
+	all := scenarios()
+	if o.Scenario == "all" {
+		return playAll(ctx, o, all)
+	}
+	i := slices.IndexFunc(all, func(s scenario) bool { return s.name == o.Scenario })
+	if i < 0 {
+		return fmt.Errorf("%q: %w", o.Scenario, ErrUnknown)
+	}
+	return play(ctx, o, all[i])
+}
+
+const abreast = 5 // scenarios at a time: most of theirs is waiting
+
+func playAll(ctx context.Context, o Options, all []scenario) error {
+	outs, errs := make([]bytes.Buffer, len(all)), make([]error, len(all))
+	ended := make([]chan struct{}, len(all))
+	slots := make(chan struct{}, abreast)
+	var wg sync.WaitGroup
+	for i, s := range all {
+		ended[i] = make(chan struct{})
+		wg.Go(func() {
+			defer close(ended[i])
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			mine := o
+			mine.Out = &outs[i]
+			errs[i] = play(ctx, mine, s)
+		})
+	}
+	failed := 0
+	for i := range all {
+		<-ended[i]
+		fmt.Fprintf(o.Out, "%s\n", outs[i].String())
+		if errs[i] != nil {
+			failed++
+			fmt.Fprintf(o.Out, "FAILED: %v\n\n", errs[i])
+		}
+	}
+	wg.Wait()
+	if failed > 0 {
+		return fmt.Errorf("%d of %d scenarios failed", failed, len(all))
+	}
+	fmt.Fprintf(o.Out, "All %d scenarios ended as they must.\n", len(all))
+	return nil
+}
+
+// play plays one scenario in a world of its own.
+func play(ctx context.Context, o Options, s scenario) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, playTime)
+	defer cancel()
+	dir, err := os.MkdirTemp(o.Dir, "byokwatch-local-")
+	if err != nil {
+		return err
+	}
+	if !o.Keep {
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	line := newTimeline(o.Out, clockOf(o.Now))
+	fmt.Fprintf(o.Out, "Scenario %s: a pipeline %s.\n", s.name, s.does)
+	w, err := build(ctx, o, s, dir, line)
+	if err == nil {
+		err = w.run(ctx, s)
+	}
+	line.flush()
+	if w != nil {
+		err = errors.Join(err, w.close())
+		if err != nil {
+			err = fmt.Errorf("%w\nThe function's log:\n%s", err, w.log)
+		}
+	}
+	if o.Keep {
+		fmt.Fprintf(o.Out, "Kept in %s: byokwatch history payments --config %s/byokwatch.yaml\n", dir, dir)
+	}
+	return err
+}
+
+func clockOf(now func() time.Time) func() time.Time {
+	if now == nil {
+		return time.Now
+	}
+	return now
+}
+
+func (w *world) run(ctx context.Context, s scenario) error {
+	w.line.flush()
+	if err := w.arm(ctx); err != nil {
+		return err
+	}
+	lost, err := w.takeAway(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := w.react(ctx, s); err != nil {
+		return err
+	}
+	return w.verdict(ctx, s, lost)
+}
+
+// arm lets the schedule take the first snapshot.
+func (w *world) arm(ctx context.Context) error {
+	if err := w.invoke(ctx, w.cloud.Tick(region)); err != nil {
+		return fmt.Errorf("the first sweep: %w", err)
+	}
+	rec, err := w.await(ctx, alert.FirstSnapshot)
+	if err != nil {
+		return err
+	}
+	if rec.Snapshot == nil {
+		return errors.New("the first sweep took no snapshot")
+	}
+	w.line.add(rec.Snapshot.At, "armed", "the first sweep found Confluent's access whole: snapshot %d of key payments", rec.Snapshot.Generation)
+	w.line.flush()
+	return nil
+}
+
+// takeAway is what the pipeline does.
+func (w *world) takeAway(ctx context.Context, s scenario) (time.Time, error) {
+	if can, why, err := w.confluentCan(ctx); err != nil || !can {
+		return time.Time{}, errors.Join(err, fmt.Errorf("Confluent can't use the key before anything happened: %s", why))
+	}
+	at := w.line.now()
+	if err := s.act(ctx, w); err != nil {
+		return at, fmt.Errorf("the pipeline: %w", err)
+	}
+	w.line.add(at, "terraform-ci", "%s", s.does)
+	can, why, err := w.confluentCan(ctx)
+	switch {
+	case err != nil:
+		return at, err
+	case can:
+		return at, errors.New("the scenario takes nothing away, so it shows nothing")
+	}
+	w.line.add(time.Time{}, "confluent", "is refused: %s", why)
+	w.line.flush()
+	return at, nil
+}
+
+// react delivers what happened to the function and tells what it made of it.
+func (w *world) react(ctx context.Context, s scenario) error {
+	switch {
+	case s.missed:
+		w.told = len(w.cloud.Events())
+		w.line.add(time.Time{}, "event", "never arrives; the next sweep looks by itself")
+		if err := w.invoke(ctx, w.cloud.Tick(region)); err != nil {
+			return err
+		}
+	default:
+		first := w.cloud.Events()[w.told]
+		w.line.add(time.Time{}, "event", "%s goes from CloudTrail by EventBridge to the function", first.Name)
+	}
+	if _, err := w.deliver(ctx); err != nil {
+		return err
+	}
+	for _, write := range w.writes() {
+		w.line.add(write.At, "byokwatch", "read the key, judged it, recorded an incident, and writes the policy with Confluent's access")
+	}
+	rec, err := w.await(ctx, s.tells)
+	if err != nil {
+		return err
+	}
+	if in := rec.Incident; in != nil && !in.Confirmed.IsZero() {
+		w.line.add(in.Confirmed, "byokwatch", "confirmed: read back until KMS showed it 5 times in a row; watched until %s", in.Watch.UTC().Format("15:04"))
+	}
+	return nil
+}
+
+// await waits until an alert is both in the record, as accepted by the channel,
+// and on the function's standard output, and puts that on the timeline.
+func (w *world) await(ctx context.Context, code alert.Code) (record.Record, error) {
+	mark := alert.Lookup(code).Mark
+	seen := w.shown
+	for {
+		rec, _, err := w.store.Load(ctx, key())
+		if err != nil {
+			return rec, err
+		}
+		text := w.alerts.String()[seen:]
+		if toldOf(rec, code) && strings.Contains(text, mark) {
+			w.shown = seen + len(text)
+			w.line.add(time.Time{}, "alert", "%s", strings.TrimSpace(text))
+			return rec, nil
+		}
+		select {
+		case <-ctx.Done():
+			return rec, fmt.Errorf("there is no alert %s: %w", code, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func toldOf(rec record.Record, code alert.Code) bool {
+	for id := range rec.Told {
+		if strings.HasSuffix(id, "/"+string(code)) {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict judges the end.
+func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
+	can, why, err := w.confluentCan(ctx)
+	writes := w.writes()
+	switch {
+	case err != nil:
+		return err
+	case s.back && !can:
+		return fmt.Errorf("Confluent is still refused: %s", why)
+	case s.back && len(writes) != 1:
+		return fmt.Errorf("the function wrote %d times, not once", len(writes))
+	case s.back:
+		w.line.add(time.Time{}, "confluent", "has all 10 permissions again; it was without this key for %d ms", writes[0].At.Sub(lost).Milliseconds())
+	case can:
+		return errors.New("Confluent got the key back although nobody wants that")
+	case len(writes) != 0:
+		return fmt.Errorf("the function wrote %d times to a key that it has to leave alone", len(writes))
+	default:
+		w.line.add(time.Time{}, "confluent", "is still refused, and byokwatch has written nothing: people were told")
+	}
+	return nil
+}

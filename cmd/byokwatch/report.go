@@ -1,0 +1,250 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"byokwatch/core"
+)
+
+// report is one judgement for people and programs. Its JSON is a contract.
+type report struct {
+	Verdict  core.State `json:"verdict"`
+	Findings []result   `json:"findings"`
+	Assumed  []string   `json:"assumed"`
+
+	about  about
+	judged []core.Finding // beside Findings, in their order
+}
+
+// about is what the text says beyond the JSON.
+type about struct {
+	subject string // "with new-policy.json", "payments (aws …)"
+	marker  string // of a revocation
+	expires time.Time
+	since   string // what it is compared with, empty for nothing
+	plan    []string
+}
+
+// result is one finding in JSON.
+type result struct {
+	Principal  string     `json:"principal"`
+	Permission string     `json:"permission"`
+	Result     string     `json:"result"`
+	Severity   string     `json:"severity"`
+	Reason     string     `json:"reason"`
+	Evidence   []evidence `json:"evidence"`
+}
+
+// evidence is a deciding clause in JSON. Statement counts from 0, as
+// .Statement[3] does; Line counts from 1.
+type evidence struct {
+	Document  string `json:"document"`
+	Statement int    `json:"statement"`
+	Sid       string `json:"sid"`
+	Line      int    `json:"line"`
+	Text      string `json:"text"`
+}
+
+// results turns findings into what JSON shows. files may be empty: evidence is
+// then named by the document's own ID.
+func results(findings []core.Finding, files []file, p core.Policy) []result {
+	out := []result{}
+	policy, _ := p.Find(core.KeyPolicy)
+	for _, f := range findings {
+		r := result{
+			Principal: f.Principal, Permission: f.Permission, Result: f.Result.String(),
+			Severity: string(f.Severity), Reason: f.Reason, Evidence: []evidence{},
+		}
+		for _, e := range f.Evidence {
+			at := locate(files, policy, e.Start)
+			r.Evidence = append(r.Evidence, evidence{
+				Document: at.document, Statement: e.Statement, Sid: e.Sid, Line: at.line, Text: span(policy.Text, e.Start, e.End),
+			})
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func span(text string, start, end int) string {
+	if start < 0 || end > len(text) || start > end {
+		return ""
+	}
+	return text[start:end]
+}
+
+// row is what several findings have in common.
+type row struct {
+	mark        string
+	principal   string
+	permissions []string
+	reason      string
+	remedy      string // of the first permission
+	others      bool   // the others have one like it
+	places      []string
+}
+
+// text prints a report the way a tired reader needs it: the verdict, then what
+// is wrong, then what to do; what is right only as a number.
+func (a *app) text(r report, all bool) {
+	everyone, met, total := r.tally()
+	a.printf("%s\n", r.headline(met, total))
+	for _, row := range r.rows(all) {
+		a.row(row, everyone, total/max(1, len(everyone)))
+	}
+	if met > 0 && !all {
+		a.printf("  met       %d of %d permissions (--all lists them)\n", met, total)
+	}
+	for _, line := range r.about.plan {
+		a.printf("  %s\n", line)
+	}
+	if !r.about.expires.IsZero() {
+		a.printf("  expires   a permission that is met now ends at %s\n", r.about.expires.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	if len(r.Assumed) > 0 {
+		a.printf("Assumed, not checked: %s.\n", strings.Join(r.Assumed, "; "))
+	}
+}
+
+// tally counts Confluent's critical permissions.
+func (r report) tally() (principals []string, met, total int) {
+	for _, f := range r.judged {
+		if f.Aspect != core.Access {
+			continue
+		}
+		if !slices.Contains(principals, f.Principal) {
+			principals = append(principals, f.Principal)
+		}
+		if f.Severity == core.Critical {
+			total++
+			if f.Result == core.Met {
+				met++
+			}
+		}
+	}
+	return principals, met, total
+}
+
+func (r report) headline(met, total int) string {
+	missing, open, property := 0, 0, ""
+	for _, f := range r.judged {
+		switch {
+		case f.Result == core.Undetermined && f.Severity == core.Critical && f.Aspect == core.Access:
+			open++
+		case f.Result != core.Missing || f.Severity != core.Critical:
+		case f.Aspect == core.Access:
+			missing++
+		case f.Aspect == core.Property:
+			property = f.Reason
+		}
+	}
+	what := ""
+	switch {
+	case missing > 0:
+		what = fmt.Sprintf("Confluent lacks %d of %s on this key", missing, count(total, "permission"))
+		if open > 0 {
+			what += fmt.Sprintf(", and %d can't be decided", open)
+		}
+		if property != "" {
+			what += ", and " + line(property)
+		}
+	case property != "":
+		what = "Confluent can't use this key: " + line(property)
+	case r.Verdict == core.Unclear:
+		what = fmt.Sprintf("whether Confluent has %d of %s on this key can't be decided", open, count(total, "permission"))
+	default:
+		what = fmt.Sprintf("Confluent has all %s on this key", count(total, "permission"))
+		if met < total {
+			what = fmt.Sprintf("Confluent has %d of %s; what can't be decided was so in the snapshot", met, count(total, "permission"))
+		}
+	}
+	if r.about.marker != "" {
+		what += fmt.Sprintf("; its owner revoked the access (%q)", line(r.about.marker))
+	}
+	return fmt.Sprintf("%s: %s %s%s.", strings.ToUpper(string(r.Verdict)), r.about.subject, what, r.about.since)
+}
+
+// rows groups findings that have the same cause, the worst first.
+func (r report) rows(all bool) []row {
+	var out []row
+	for _, mark := range []string{"missing", "unclear", "warning", "note", "met"} {
+		if mark == "met" && !all {
+			continue
+		}
+		first := len(out)
+		for i, f := range r.judged {
+			told := mark == "warning" && !all && slices.ContainsFunc(out[:first], func(r row) bool {
+				return r.principal == f.Principal && r.reason == f.Reason // the same cause, and worse there
+			})
+			if markOf(f) != mark || told {
+				continue
+			}
+			out = add(out, first, row{mark: mark, principal: f.Principal, permissions: []string{f.Permission},
+				reason: f.Reason, remedy: f.Remedy, places: places(r.Findings[i])})
+		}
+	}
+	return out
+}
+
+// markOf says under which heading a finding is listed.
+func markOf(f core.Finding) string {
+	switch {
+	case f.Result == core.Met && f.Remedy != "":
+		return "note"
+	case f.Result == core.Met:
+		return "met"
+	case f.Severity != core.Critical:
+		return "warning"
+	case f.Result == core.Missing:
+		return "missing"
+	}
+	return "unclear"
+}
+
+func add(rows []row, first int, r row) []row {
+	for i := first; i < len(rows); i++ {
+		same := &rows[i]
+		if same.principal == r.principal && same.reason == r.reason && slices.Equal(same.places, r.places) {
+			same.permissions = append(same.permissions, r.permissions...)
+			same.others = same.others || same.remedy != r.remedy
+			return rows
+		}
+	}
+	return append(rows, r)
+}
+
+func places(r result) []string {
+	var out []string
+	for _, e := range r.Evidence {
+		out = append(out, fmt.Sprintf("%s:%d", line(e.Document), e.Line))
+	}
+	return out
+}
+
+func (a *app) row(r row, everyone []string, each int) {
+	const margin = "            "
+	head := strings.Join(r.permissions, ", ")
+	switch {
+	case r.principal == "": // a property
+	case len(r.permissions) >= each && each > 1:
+		head = fmt.Sprintf("all %d permissions", len(r.permissions))
+	}
+	if r.principal != "" {
+		head += "  " + short(r.principal, everyone)
+	}
+	if len(r.places) > 0 {
+		head += "  " + strings.Join(r.places[:min(3, len(r.places))], " ")
+	}
+	a.printf("  %-9s %s\n", r.mark, head)
+	a.printf("%s%s\n", margin, line(r.reason))
+	if r.remedy != "" {
+		more := ""
+		if r.others {
+			more = ", and likewise for the others"
+		}
+		a.printf("%s→ %s%s\n", margin, line(r.remedy), more)
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"byokwatch/core"
+	"byokwatch/core/policy/awskms"
+	"byokwatch/core/record"
+)
+
+func (a *app) revokeCommand() *cobra.Command {
+	var o order
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "revoke KEY --reason WHY",
+		Short: "Take Confluent's access to a key away, until reinstate",
+		Long: `Take Confluent's access to a key away, on purpose and without end. This writes the
+key policy with your own credentials: a Deny for Confluent whose Sid begins
+ByokwatchRevoked. KAFKA CLUSTERS ON THIS KEY STOP. The watchdog sees the mark,
+never undoes it, and says so daily. Only reinstate ends it.`,
+		Example: `  byokwatch revoke payments --reason "contract ended, SEC-812"
+  byokwatch reinstate payments --reason "SEC-812 withdrawn"`,
+		Args: keyArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.revoke(cmd.Context(), o, args[0], yes)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (a *app) reinstateCommand() *cobra.Command {
+	var o order
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "reinstate KEY --reason WHY",
+		Short: "End a revocation",
+		Long: `End a revocation: take the mark of revoke off the key policy with your own
+credentials, and tell the watchdog that Confluent is to have its access again.
+What the policy allowed before is then allowed again. Where the mark is gone
+already, only the watchdog is told.`,
+		Example: `  byokwatch reinstate payments --reason "SEC-812 withdrawn"`,
+		Args:    keyArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.reinstate(cmd.Context(), o, args[0], yes)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error {
+	if err := o.needReason("it stands on the key for whoever finds Confluent locked out"); err != nil {
+		return err
+	}
+	_, k, err := a.one(o.source, name)
+	if err != nil {
+		return err
+	}
+	live, err := a.live(ctx, k)
+	if err != nil {
+		return err
+	}
+	c, err := awskms.Revoke(live, question(a, k, live), o.reason)
+	if errors.Is(err, awskms.ErrRevoked) {
+		return fmt.Errorf("%s is revoked already; end that with byokwatch reinstate", k.Name())
+	}
+	if err != nil {
+		return err
+	}
+	a.printf("Revoking %s (%s). Kafka clusters on this key stop.\n", line(k.Name()), k.ID)
+	if err := a.write(ctx, k, live, c, yes); err != nil {
+		return err
+	}
+	a.printf("Revoked: Confluent has no access to %s. The watchdog does not undo it; byokwatch reinstate %s does.\n", line(k.Name()), line(k.Name()))
+	return nil
+}
+
+func (a *app) reinstate(ctx context.Context, o order, name string, yes bool) error {
+	if err := o.needReason("the watchdog tells it to everybody"); err != nil {
+		return err
+	}
+	cfg, k, err := a.one(o.source, name)
+	if err != nil {
+		return err
+	}
+	live, err := a.live(ctx, k)
+	if err != nil {
+		return err
+	}
+	c, err := awskms.Reinstate(live, question(a, k, live))
+	switch {
+	case errors.Is(err, awskms.ErrNotRevoked):
+		a.printf("The policy of %s carries no mark of a revocation.\n", line(k.Name()))
+	case err != nil:
+		return err
+	default:
+		a.printf("Reinstating %s (%s).\n", line(k.Name()), k.ID)
+		if err := a.write(ctx, k, live, c, yes); err != nil {
+			return err
+		}
+	}
+	err = a.request(ctx, cfg, o, k, func(by, reason string) any { return record.Reinstate{By: by, Reason: reason} })
+	if err != nil {
+		return fmt.Errorf("the mark is off the key, but the watchdog could not be told and still holds it for revoked: %w", err)
+	}
+	a.printf("Reinstated: the watchdog looks after %s again from its next look on.\n", line(k.Name()))
+	return nil
+}
+
+func question(a *app, k core.Key, live core.Policy) core.Question {
+	return core.Question{Key: k, At: a.now(), Needs: awskms.Needs(k, live, nil)}
+}
+
+var errNotConfirmed = errors.New("nothing was written")
+
+// write shows what a candidate changes, asks, looks whether the key is still as
+// it was, and applies the steps.
+func (a *app) write(ctx context.Context, k core.Key, live core.Policy, c core.Candidate, yes bool) error {
+	for _, d := range awskms.Diff(live, c.Result) {
+		a.printf("  %s\n", diffLine(d))
+	}
+	for _, left := range c.Left {
+		a.printf("  left out: %s\n", line(left))
+	}
+	if !yes {
+		if err := a.confirm(k); err != nil {
+			return err
+		}
+	}
+	again, err := a.live(ctx, k)
+	if err != nil {
+		return err
+	}
+	q := question(a, k, live)
+	if awskms.Judge(again, q).Digest != awskms.Judge(live, q).Digest {
+		return fmt.Errorf("%s changed meanwhile, so nothing was written: run the command again", k.Name())
+	}
+	clients, err := a.aws(ctx)
+	if err != nil {
+		return err
+	}
+	to := newKeepers(clients)
+	for _, s := range c.Steps {
+		if err := to.Apply(ctx, k, s); err != nil {
+			return fmt.Errorf("%s of %s: %w", s.Op, k.Name(), err)
+		}
+	}
+	return nil
+}
+
+// confirm asks for the key's name, which nobody types by mistake.
+func (a *app) confirm(k core.Key) error {
+	a.printf("Type %s to go on: ", line(k.Name()))
+	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if strings.TrimSpace(answer) != k.Name() {
+		if err != nil {
+			a.printf("\n")
+		}
+		return errNotConfirmed
+	}
+	return nil
+}
