@@ -7,7 +7,8 @@ var Catalogue = append(append([]Entry(nil), pages...), append(posts, logs...)...
 const (
 	actNow = "🔴 ACT NOW"
 
-	reminder    = "byokwatch looks again at every sweep and says so here once it is over. Reminder every 30 minutes."
+	reminder    = "byokwatch looks again at every sweep and says so here once it is over."
+	every30     = reminder + " Reminder every 30 minutes."
 	codeFix     = "fix the code that made this edit before its next apply, or it happens again"
 	meantRevoke = "Confluent shall stay cut off: `byokwatch revoke {key} --reason WHY`"
 	meantHold   = "maintenance, leave the key alone for at most 24 h: `byokwatch hold {key} --for 2h --reason WHY`"
@@ -19,10 +20,10 @@ var pages = []Entry{
 	{
 		Code: LockedOut, Severity: Critical, Class: Page, Mark: actNow,
 		Headlines: []string{"{loss} {since}", "{loss}", "byokwatch may not repair this key"},
-		Rows:      []Fact{Cluster, Lost, NeverHas, Who, Detail, Done, Left, Unknown, Do, Meant},
+		Rows:      []Fact{Cluster, Lost, OurRights, NeverHas, Who, Detail, Done, Left, Unknown, Do, Meant},
 		Done:      []string{"nothing: byokwatch has lost a right that it needs to write this policy"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"repair it as an administrator of the key, {below}", "then wait: " + reminder},
+		Do:        []string{"repair it as an administrator of the key, {below}", "then wait: " + every30},
 		Meant:     []string{meantRevoke},
 		Runbook:   "locked-out",
 	},
@@ -32,7 +33,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Lost, NeverHas, Who, Detail, Done, Left, Unknown, Do, Meant},
 		Done:      []string{"nothing could be written: every way back was refused or would not have helped"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"put the access back by hand, {below}", "then wait: " + reminder},
+		Do:        []string{"put the access back by hand, {below}", "then wait: " + every30},
 		Meant:     []string{meantRevoke, meantHold},
 		Runbook:   "cannot-restore",
 	},
@@ -53,17 +54,17 @@ var pages = []Entry{
 		Support:   true,
 		Done:      []string{"{restored} given back; the watch since then did not find it well"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"check the cluster in the Confluent Cloud console", "if clients fail: open a case with Confluent Support, priority 1, with the summary below", reminder},
+		Do:        []string{"check the cluster in the Confluent Cloud console", "if clients fail: open a case with Confluent Support, priority 1, with the summary below", every30},
 		Meant:     []string{meantRevoke},
 		Runbook:   "not-recovered",
 	},
 	{
 		Code: Blind, Severity: Critical, Class: Page, Mark: actNow,
 		Headlines: []string{"byokwatch CANNOT SEE this key {since}", "byokwatch CANNOT SEE this key", "byokwatch is blind"},
-		Rows:      []Fact{Cluster, Detail, Keys, Done, Unknown, Do},
+		Rows:      []Fact{Cluster, Detail, OurRights, Keys, Done, Unknown, Do},
 		Done:      []string{"nothing: without reading the key and its record, nothing is written"},
 		Unknown:   []string{"whether Confluent can use the key right now."},
-		Do:        []string{"check the keys by hand, with an identity that may read them: `byokwatch check`", "give byokwatch back what the detail names, {below}", reminder},
+		Do:        []string{"check the keys by hand, with an identity that may read them: `byokwatch check`", "give byokwatch back what the detail names, {below}", every30},
 		Runbook:   "watchdog-blind",
 	},
 	{
@@ -72,7 +73,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Who, Detail, Done, Unknown, Do, Meant},
 		Done:      []string{"nothing: byokwatch does not enable a key unless the configuration says key_state: restore"},
 		Unknown:   []string{"how long the cluster keeps running on keys that it has in memory."},
-		Do:        []string{"enable the key, unless it was disabled on purpose, {below}", reminder},
+		Do:        []string{"enable the key, unless it was disabled on purpose, {below}", every30},
 		Meant:     []string{meantRevoke, meantHold},
 		Runbook:   "key-disabled",
 	},
@@ -82,7 +83,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Who, Detail, Done, Unknown, Do, Meant},
 		Done:      []string{"nothing: byokwatch never cancels a deletion"},
 		Unknown:   []string{"whether somebody wants it gone: ask before you cancel."},
-		Do:        []string{"Confluent can't use the key now, and after the deletion all data under it is LOST FOR GOOD", "cancel the deletion, then enable the key, because cancelling leaves it disabled: {below}", reminder},
+		Do:        []string{"Confluent can't use the key now, and after the deletion all data under it is LOST FOR GOOD", "cancel the deletion, then enable the key, because cancelling leaves it disabled: {below}", every30},
 		Meant:     []string{meantRevoke},
 		Runbook:   "key-deletion",
 	},
@@ -137,7 +138,7 @@ var pages = []Entry{
 		Code: Observed, Severity: Critical, Class: Page, Mark: actNow,
 		Headlines: []string{"{loss} {since}; byokwatch only watches", "{loss}; byokwatch only watches", "Confluent lost access; byokwatch only watches"},
 		Rows:      []Fact{Cluster, Lost, NeverHas, Who, By, Detail, Done, Left, Unknown, Do, Meant},
-		Done:      []string{"nothing: a hold stands until {until}; without it this would have been restored ({candidate})", "nothing: mode observe; in enforce this would have been restored ({candidate})", "nothing: mode observe or a hold forbids the write"},
+		Done:      []string{"nothing: {held}; without it this would have been restored ({candidate})", "nothing: mode observe; in enforce this would have been restored ({candidate})", "nothing: mode observe or a hold forbids the write"},
 		Unknown:   []string{kafkaHealth},
 		Do:        []string{"put the access back by hand, {below}", "a hold that is no longer needed: `byokwatch release {key}`", reminder},
 		Meant:     []string{meantRevoke},
@@ -149,7 +150,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, NeverHas, Detail, Done, Unknown, Do},
 		Done:      []string{"nothing: byokwatch gives back what a snapshot shows and never grants anything new"},
 		Unknown:   []string{"whether the policy or the configuration is wrong."},
-		Do:        []string{"right role, missing in the policy: grant it yourself, {below}", "wrong role: correct `confluent` in byokwatch.yaml, and see who changed it", reminder},
+		Do:        []string{"right role, missing in the policy: grant it yourself, {below}", "wrong role: correct `confluent` in byokwatch.yaml, and see who changed it"},
 		Runbook:   "never-had",
 	},
 }

@@ -61,7 +61,7 @@ var posts = []Entry{
 	{
 		Code: RightsGone, Severity: Critical, Class: Post, Mark: "🟡 NOT PROTECTED",
 		Headlines: []string{"byokwatch lost a right on this key; Confluent's access is fine"},
-		Rows:      []Fact{Cluster, Lost, Doubts, Who, Detail, Done, Do},
+		Rows:      []Fact{Cluster, OurRights, Detail, Done, Do},
 		Done:      []string{"nothing: until the right is back, a loss can't be repaired and no snapshot is taken"},
 		Do:        []string{"give byokwatch's role its rights back as an administrator of the key, {below}"},
 		Runbook:   "rights-gone",

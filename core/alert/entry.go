@@ -59,6 +59,7 @@ const (
 	Lost                 // permissions that went, and why
 	Ends                 // permissions that will go, and why
 	NeverHas             // permissions that were never there, and why
+	OurRights            // rights of byokwatch itself that are gone, and why
 	Doubts               // what can't be decided, and why
 	Effects              // what the edit does to others: Kept
 	Returned             // with a whole snapshot: all that our write changed
@@ -113,7 +114,7 @@ func Lookup(c Code) Entry {
 	return Entry{
 		Code: c, Severity: Critical, Class: Page, Mark: "🔴 UNKNOWN ALERT",
 		Headlines: []string{"this version of byokwatch does not know this alert"},
-		Rows:      []Fact{Cluster, Who, Lost, NeverHas, Doubts, Kept, Left, Detail, By, Version, Timeline, Keys, Subject, Do},
+		Rows:      []Fact{Cluster, Who, Lost, NeverHas, OurRights, Doubts, Kept, Left, Detail, By, Version, Timeline, Keys, Subject, Do},
 		Do:        []string{"read the facts above; then see which versions of byokwatch share this store, the newest one wrote this"},
 		Runbook:   "unknown-alert",
 	}

@@ -99,7 +99,7 @@ func (m Message) Text() string {
 	return b.String()
 }
 
-const labelWidth = 10
+const labelWidth = 11
 
 func pad(label string) string {
 	return label + strings.Repeat(" ", max(1, labelWidth-len(label)))

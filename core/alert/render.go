@@ -117,7 +117,11 @@ func (v view) diff() []string {
 			out = append(out, fmt.Sprintf("%-9s %-10s %s", whose, word(d.Change), Clean(d.Text, maxDetail)))
 		}
 	}
-	add("byokwatch", v.Facts.Done)
+	if v.Code == Observed {
+		add("would", v.Facts.Done)
+	} else {
+		add("byokwatch", v.Facts.Done)
+	}
 	add("others", v.Facts.Kept)
 	return out
 }

@@ -115,7 +115,7 @@ func TestFactsShapeTheMessage(t *testing.T) {
 		},
 		"without a suspect it says so": {
 			alert.Restored, func(a *alert.Alert) { a.Facts.Who = nil },
-			[]string{"Who       not yet known"}, []string{"according to the event"},
+			[]string{"Who        not yet known"}, []string{"according to the event"},
 		},
 		"a loss before midnight carries its date": {
 			alert.Restored, func(a *alert.Alert) { a.Facts.Who.At = a.At.AddDate(0, 0, -1) },
@@ -144,7 +144,7 @@ func TestFactsShapeTheMessage(t *testing.T) {
 		},
 		"a whole snapshot heads with what else came back": {
 			alert.Restored, func(a *alert.Alert) { a.Facts.Candidate = "snapshot" },
-			[]string{"\nChanged   admits: ", "the whole last-known-good policy"}, nil,
+			[]string{"\nChanged    admits: ", "the whole last-known-good policy"}, nil,
 		},
 		"an unknown candidate's name is not repeated": {
 			alert.Restored, func(a *alert.Alert) { a.Facts.Candidate = "evil" }, []string{"given back"}, []string{"evil"},
@@ -160,8 +160,12 @@ func TestFactsShapeTheMessage(t *testing.T) {
 			},
 			[]string{"028e28f108bd2"}, nil,
 		},
+		"a hold, not the mode, is why nothing was done": {
+			alert.Observed, func(a *alert.Alert) { a.Facts.By = "jane" }, []string{"nothing: a hold stands; without it"}, []string{"mode observe"},
+		},
+		"our own lost right is named": {alert.RightsGone, nil, []string{"Our rights kms:PutKeyPolicy of byokwatch"}, nil},
 		"a changed Deny comes before wording": {
-			alert.Widened, nil, []string{"Changed   loses deny: "}, nil,
+			alert.Widened, nil, []string{"Changed    loses deny: "}, nil,
 		},
 		"a code of a newer version is still an alert": {
 			"quantum-collapse", nil, []string{"🔴 UNKNOWN ALERT · " + label, "gh-run-8812"}, nil,

@@ -51,6 +51,8 @@ func (v view) rows(fact Fact) []Row {
 		return one("Ends", v.withReasons(f.Lost, core.Missing)...)
 	case NeverHas:
 		return one("Never had", v.withReasons(f.Never, core.Missing)...)
+	case OurRights:
+		return one("Our rights", v.withReasons(ownMissing(f.Findings), core.Missing)...)
 	case Doubts:
 		return one("In doubt", v.withReasons(requirements(f.Findings, core.Undetermined), core.Undetermined)...)
 	case Effects:
@@ -189,6 +191,11 @@ func (v view) withReasons(reqs []core.Requirement, result core.Result) []Line {
 	return out
 }
 
+// ownMissing lists the rights of byokwatch itself that are gone.
+func ownMissing(fs []core.Finding) []core.Requirement {
+	return slices.DeleteFunc(requirements(fs, core.Missing), func(r core.Requirement) bool { return r.Aspect != core.Own })
+}
+
 func requirements(fs []core.Finding, result core.Result) []core.Requirement {
 	var out []core.Requirement
 	for _, f := range fs {
@@ -269,8 +276,8 @@ func (v view) version() []Line {
 			parts = append(parts, name+" "+d.Short())
 		}
 	}
-	digest("digest", f.To)
-	digest("before", f.From)
+	digest("policy now", f.To)
+	digest("snapshot before", f.From)
 	if len(parts) == 0 {
 		return nil
 	}

@@ -66,6 +66,10 @@ func (v view) value(name string) string {
 	switch name {
 	case "key":
 		return shellName(f.Key)
+	case "held":
+		if f.By != "" {
+			return "a hold stands"
+		}
 	case "below":
 		return v.below()
 	case "digest":

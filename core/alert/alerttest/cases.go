@@ -12,7 +12,10 @@ var cases = map[alert.Code]func(*alert.Alert){
 	alert.LockedOut: func(a *alert.Alert) {
 		unrestored(a)
 		a.Repeat = 2
-		a.Facts.Detail = "kms:PutKeyPolicy denied: explicit deny in statement \"DenyWrites\""
+		a.Facts.Findings = append(a.Facts.Findings, core.Finding{
+			Requirement: core.Requirement{Aspect: core.Own, Principal: self, Permission: "kms:PutKeyPolicy", Severity: core.Critical},
+			Result:      core.Missing, Reason: `statement "DenyWrites" denies it`,
+		})
 		a.Facts.Commands = []string{getPolicy}
 		a.Facts.Fragment = fragment
 	},
@@ -120,7 +123,6 @@ var cases = map[alert.Code]func(*alert.Alert){
 	alert.RightsGone: func(a *alert.Alert) {
 		intact(a)
 		own := core.Requirement{Aspect: core.Own, Principal: self, Permission: "kms:PutKeyPolicy", Severity: core.Critical}
-		a.Facts.Lost = []core.Requirement{own}
 		a.Facts.Findings = []core.Finding{{Requirement: own, Result: core.Missing, Reason: `the statement "byokwatch may restore" was removed`}}
 		a.Facts.Commands = []string{getPolicy}
 	},
