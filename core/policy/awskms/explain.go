@@ -82,10 +82,10 @@ func toWhom(h hit) string {
 	if h.as.kind == aStorage {
 		whom = " to " + h.as.arn + ", through which Confluent's volumes use their grants,"
 	}
-	if h.rule.Principal == nil {
-		return whom + " to everyone but those in its NotPrincipal"
-	}
 	if h.as.kind != aStorage {
+		if h.rule.Principal == nil {
+			return " to everyone but those in its NotPrincipal"
+		}
 		switch h.as.closest(h.rule.Principal) {
 		case asItself:
 			return " to this role"
@@ -127,7 +127,7 @@ func (c *court) whyOpen(e *evaluator, action string, open []hit) (reason, remedy
 	case len(undecided) > 0:
 		cause = "whether " + h.rule.label() + verb + toStorage(h) + " can't be told from here: it turns on" + turnsOn(undecided)
 	case h.rule.NotPrincipal != nil:
-		cause = h.rule.label() + verb + " to everyone but those in its NotPrincipal, which would have to list" + toStorage(h) + " role, account and session alike"
+		cause = h.rule.label() + verb + " to everyone but those in its NotPrincipal, which would have to list role, account and session of " + h.as.arn + " alike"
 	case h.as.matchPrincipal(h.rule.statement) == unknown:
 		cause = h.rule.label() + verb + " only to some of those that Confluent may be: a session, or one principal of the account"
 	case h.rule.resource == unknown:
@@ -240,6 +240,8 @@ func (c *court) miss(e *evaluator, i int, action, permission string) miss {
 		return miss{9, r, r.label() + " has no Resource and so has no effect", `write "Resource": "*"`}
 	case who == yes && what == yes && r.resource == no:
 		return miss{8, r, r.label() + " allows it on " + shortList(r.Resource) + ", which is not this key", `write "Resource": "*"`}
+	case who == yes && what == yes && !named:
+		return miss{2, r, r.label() + " allows it to others, only" + phrases(e.failing(r, action)), "add a statement that allows it to Confluent"}
 	case who == yes && what == yes:
 		return miss{7, r, r.label() + " allows it only" + phrases(e.failing(r, action)), "allow it to Confluent without a condition, as Confluent asks"}
 	case who == no && what == yes && dead(r.Principal) != "":
@@ -269,14 +271,25 @@ func (e *evaluator) failing(r *rule, action string) []test {
 }
 
 // lacksStar returns the listed action that would give the one that is asked,
-// had it a * at its end.
+// had it the * that Confluent's own statements have at that place.
 func (r *rule) lacksStar(action string) string {
-	for i, listed := range r.action {
-		if strings.HasPrefix(action, listed) && listed != action && strings.Contains(listed, ":") && !strings.HasSuffix(listed, ":") && i < len(r.Action) {
-			return r.Action[i]
+	for i, listed := range r.Action {
+		if strings.HasPrefix(action, r.action[i]) && r.action[i] != action && publishedWithStar(r.action[i]) {
+			return listed
 		}
 	}
 	return ""
+}
+
+func publishedWithStar(action string) bool {
+	for _, s := range confluent.AWSStatements() {
+		for _, published := range s.Actions {
+			if lower(published) == action+"*" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func dead(p *principals) string {

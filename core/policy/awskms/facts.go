@@ -206,10 +206,10 @@ func (s setting) compareOrganization(v value, p pattern) truth {
 	listed, ok := p.plain()
 	if v.text == "" { // aws:PrincipalOrgID
 		switch {
-		case ok && listed == s.own && s.own != "":
-			return no
 		case ok && listed == s.confluent && s.confluent != "":
 			return yes
+		case ok && listed == s.own && s.own != "":
+			return no
 		}
 		return unknown
 	}

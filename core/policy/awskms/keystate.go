@@ -3,6 +3,7 @@ package awskms
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
@@ -66,6 +67,9 @@ func readMetadata(p core.Policy) (metadata, error) {
 	}
 	if m.KeyMetadata == nil || m.KeyMetadata.KeyState == "" {
 		return metadata{}, errors.New("key metadata: no KeyState")
+	}
+	if strings.HasPrefix(doc.ID, "arn:") && m.KeyMetadata.Arn != "" && m.KeyMetadata.Arn != doc.ID {
+		return metadata{}, fmt.Errorf("the key metadata are of another key, %s", m.KeyMetadata.Arn)
 	}
 	return *m.KeyMetadata, nil
 }
@@ -151,7 +155,7 @@ func judgeProperty(need core.Requirement, p core.Policy, key string) core.Findin
 	case err != nil:
 		f.Reason = err.Error()
 	case key != "" && m.Arn != "" && m.Arn != key:
-		f.Reason = fmt.Sprintf("the key metadata is of another key, %s", m.Arn)
+		f.Reason = fmt.Sprintf("the key metadata are of another key, %s", m.Arn)
 	default:
 		f.Result, f.Reason = m.usable()
 		f.Remedy = m.remedy()
