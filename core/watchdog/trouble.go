@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"byokwatch/core"
@@ -23,12 +24,14 @@ func (w *Watchdog) storeUnreadable(ctx context.Context, err error) error {
 	return fmt.Errorf("the store can't be read, so nothing is written: %w", err)
 }
 
-// storeReadOnly tells the plan's alerts from memory and fails the event.
+// storeReadOnly fails the event, whose next delivery tells what could not be
+// recorded. Only a page does not wait for that.
 func (l *look) storeReadOnly(ctx context.Context, p Plan, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	l.shout(ctx, append(p.Alerts, storeAlert(alert.StoreReadOnly, l.key, l.Now(), err)))
+	pages := slices.DeleteFunc(slices.Clone(p.Alerts), func(a alert.Alert) bool { return alert.Lookup(a.Code).Class != alert.Page })
+	l.shout(ctx, append(pages, storeAlert(alert.StoreReadOnly, l.key, l.Now(), err)))
 	return fmt.Errorf("the store can't be written: %w", err)
 }
 
