@@ -53,8 +53,12 @@ func (s *Store) Keep(ctx context.Context, k core.Key, snap Snapshot) (Snapshot, 
 	}
 	// A signature may differ from one signing to the next, so it is the sum
 	// that says whether what is there is ours.
-	if there, readErr := s.readSnapshot(ctx, k, name); readErr == nil && there.Sum == sealed.Sum {
+	there, readErr := s.readSnapshot(ctx, k, name)
+	switch {
+	case readErr == nil && there.Sum == sealed.Sum:
 		return there, nil
+	case errors.Is(readErr, ErrInvalid): // looking again would not help
+		return fail(readErr)
 	}
 	return fail(err)
 }

@@ -327,6 +327,16 @@ func TestKeepKnowsItsOwnWrite(t *testing.T) {
 	}
 }
 
+func TestKeepInThePlaceOfSomethingElse(t *testing.T) {
+	o := memory()
+	s := record.NewStore(o, nil)
+	kept := keep(t, s, payments, 1)
+	o.Plant(prefix+"snapshots/0000000001-"+kept.Sum[:8]+".json", []byte("rubbish"))
+	if _, err := s.Keep(t.Context(), payments, snapshot(payments, 1)); !errors.Is(err, record.ErrInvalid) || errors.Is(err, core.ErrConflict) {
+		t.Errorf("%v; want it invalid, because looking again would not help", err)
+	}
+}
+
 func TestKeepRefuses(t *testing.T) {
 	file, other := fileSigning(t), fileSigning(t)
 	failing := errors.New("KMS is not there")

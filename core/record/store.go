@@ -76,8 +76,10 @@ func parseRecord(k core.Key, data []byte) (Record, error) {
 // returns the new version. The caller sets rec.Revision to something unique to
 // this save: a write that was done although its answer says otherwise, be it
 // lost or the conflict of an SDK's own retry with itself, is recognised by it
-// and is a success. core.ErrConflict means that somebody else wrote first.
-// Histories longer than they may be lose their oldest entries.
+// and is a success. core.ErrConflict means that somebody else wrote first, also
+// where our own write failed for another reason; any other error that nobody
+// did, as far as can be seen. Histories longer than they may be lose their
+// oldest entries.
 func (s *Store) Save(ctx context.Context, k core.Key, rec Record, version string) (string, error) {
 	fail := func(err error) (string, error) {
 		return "", fmt.Errorf("save record of %s: %w", k.ID, err)
@@ -106,18 +108,27 @@ func (s *Store) Save(ctx context.Context, k core.Key, rec Record, version string
 	if err == nil {
 		return next, nil
 	}
-	if own, ok := s.ownWrite(ctx, k, rec.Revision); ok {
-		return own, nil
+	if next, err = s.afterError(ctx, k, rec.Revision, version, err); err != nil {
+		return fail(err)
 	}
-	return fail(err)
+	return next, nil
 }
 
-// ownWrite looks whether the record in the store is the one with our revision.
-func (s *Store) ownWrite(ctx context.Context, k core.Key, revision string) (version string, ok bool) {
+// afterError looks at what became of a write that was answered with an error:
+// the error alone tells neither whether it was done nor whether somebody else
+// was first.
+func (s *Store) afterError(ctx context.Context, k core.Key, revision, version string, putErr error) (string, error) {
 	obj, err := s.objects.Get(ctx, recordName(k))
-	if err != nil {
-		return "", false
+	if err != nil && !errors.Is(err, core.ErrNotFound) {
+		// Not a conflict, even if it looked like one: that would say that
+		// somebody else's record is there.
+		return "", fmt.Errorf("nobody knows whether it was done: %v; %w", putErr, err)
 	}
-	rec, err := parseRecord(k, obj.Data)
-	return obj.Version, err == nil && rec.Revision == revision
+	if rec, err := parseRecord(k, obj.Data); err == nil && rec.Revision == revision {
+		return obj.Version, nil
+	}
+	if obj.Version != version {
+		return "", fmt.Errorf("%w: %w", core.ErrConflict, putErr)
+	}
+	return "", putErr
 }

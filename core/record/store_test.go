@@ -236,18 +236,24 @@ func TestStoreTroubleIsNeverAnAbsentRecord(t *testing.T) {
 }
 
 func TestSaveKnowsItsOwnWrite(t *testing.T) {
-	lost := errors.New("connection reset")
+	lost, trouble := errors.New("connection reset"), errors.New("timeout")
+	refused := fmt.Errorf("412: %w", core.ErrConflict)
 	for sentence, c := range map[string]struct {
 		before, after error // of Put
 		other         bool  // somebody else has written since
-		want          error
+		reread        error // of the Get after it
+		want, not     error
+		done          bool // it is in the store
 	}{
-		"a write that nobody disturbed":                {nil, nil, false, nil},
-		"a write whose answer was lost":                {nil, lost, false, nil},
-		"a write refused by its own repetition":        {nil, fmt.Errorf("412: %w", core.ErrConflict), false, nil},
-		"a write that was never done":                  {lost, nil, false, lost},
-		"a write that lost the race":                   {nil, nil, true, core.ErrConflict},
-		"a write that was not done, and others' is in": {lost, nil, true, lost},
+		"a write that nobody disturbed":                 {nil, nil, false, nil, nil, nil, true},
+		"a write whose answer was lost":                 {nil, lost, false, nil, nil, nil, true},
+		"a write refused by its own repetition":         {nil, refused, false, nil, nil, nil, true},
+		"a write that was never done":                   {lost, nil, false, nil, lost, core.ErrConflict, false},
+		"a write refused for nothing":                   {refused, nil, false, nil, core.ErrConflict, nil, false},
+		"a write that lost the race":                    {nil, nil, true, nil, core.ErrConflict, nil, false},
+		"a write that was not done, and others' is in":  {lost, nil, true, nil, core.ErrConflict, nil, false},
+		"a write of which nothing can be learned":       {nil, lost, false, trouble, trouble, core.ErrConflict, true},
+		"a refused one of which nothing can be learned": {nil, refused, false, trouble, trouble, core.ErrConflict, true},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			o := memory()
@@ -267,11 +273,13 @@ func TestSaveKnowsItsOwnWrite(t *testing.T) {
 					return c.before
 				case op == "Put":
 					return c.after
+				case !done:
+					return c.reread
 				}
 				return nil
 			}
 			version, err := s.Save(t.Context(), payments, record.Record{Revision: "ours"}, first)
-			if !errors.Is(err, c.want) || (err == nil) != (version != "") {
+			if !errors.Is(err, c.want) || (err == nil) != (version != "") || (c.not != nil && errors.Is(err, c.not)) {
 				t.Fatalf("version %q, error %v; want %v", version, err, c.want)
 			}
 			o.Hook = nil
@@ -279,8 +287,8 @@ func TestSaveKnowsItsOwnWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if won := rec.Revision == "ours" && at == version; won != (c.want == nil) {
-				t.Errorf("revision %q in version %q after an answer of %q, %v", rec.Revision, at, version, c.want)
+			if in := rec.Revision == "ours"; in != c.done || (c.want == nil && at != version) {
+				t.Errorf("revision %q in version %q after an answer of %q, %v", rec.Revision, at, version, err)
 			}
 		})
 	}

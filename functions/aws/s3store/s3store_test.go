@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -306,4 +307,67 @@ func (d damage) Do(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(resp.Body)
 	resp.Body = io.NopCloser(bytes.NewReader(bytes.ReplaceAll(body, []byte("good"), []byte("evil"))))
 	return resp, err
+}
+
+// Many writers over a store that throttles, breaks connections before and after
+// the work, and sees conflicts where there are none. Whatever happens, a save
+// that was answered with success is in every later record, and none is in it
+// twice.
+func TestNoSaveIsLostInAnySeed(t *testing.T) {
+	conflicts := 0
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			faults := awstest.Faults{Throttle: .05, Internal: .05, Dropped: .1, Lost: .15, Slow: .3, SlowFor: 200 * time.Millisecond}
+			c, _ := emulator(t, awstest.Options{Seed: seed, Faults: faults}, awstest.S3Options{Conflict: .1, OpaqueETags: seed%2 == 0}, rights)
+			key := core.Key{Cloud: core.AWS, ID: "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"}
+			var mu sync.Mutex
+			saved := map[string]bool{}
+			var writers sync.WaitGroup
+			for w := range 4 {
+				writers.Go(func() {
+					s := record.NewStore(s3store.New(c.S3(user, region, retrying), bucket, "prod"), nil)
+					for i := range 12 {
+						rec, version, err := s.Load(t.Context(), key)
+						if err != nil {
+							continue
+						}
+						rec.Revision = fmt.Sprintf("%d-%d", w, i)
+						rec.Protects = append(rec.Protects, rec.Revision)
+						_, err = s.Save(t.Context(), key, rec, version)
+						mu.Lock()
+						saved[rec.Revision] = err == nil
+						if errors.Is(err, core.ErrConflict) {
+							conflicts++
+						}
+						mu.Unlock()
+					}
+				})
+			}
+			writers.Wait()
+			c.SetFaults(awstest.Faults{})
+			rec, _, err := record.NewStore(s3store.New(c.S3(user, region), bucket, "prod"), nil).Load(t.Context(), key)
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			in := map[string]int{}
+			for _, revision := range rec.Protects {
+				in[revision]++
+			}
+			wins := 0
+			for revision := range saved {
+				if saved[revision] {
+					wins++
+				}
+				if n := in[revision]; n > 1 || (saved[revision] && n == 0) {
+					t.Errorf("seed %d: save %s: answered with success %t, is in the record %d times", seed, revision, saved[revision], n)
+				}
+			}
+			if wins == 0 {
+				t.Errorf("seed %d: nobody ever saved", seed)
+			}
+		})
+	}
+	if conflicts == 0 {
+		t.Error("no two writers ever met")
+	}
 }
