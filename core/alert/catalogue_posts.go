@@ -172,7 +172,7 @@ var posts = []Entry{
 		Headlines: []string{"what byokwatch does now goes unrecorded"},
 		Rows:      []Fact{Cluster, Detail, Done, Unknown, Do},
 		Done:      []string{"a restore that is due is made all the same; a message here may be its only trace until the store takes the record"},
-		Unknown:   []string{"whether a hold or an acceptance given meanwhile is seen in time."},
+		Unknown:   []string{"who took the right to write away, and whether that was meant."},
 		Do:        []string{"give byokwatch's role its rights on the store back, or repair the store", "nothing else: the event is tried again until it is recorded"},
 		Runbook:   "store-read-only",
 	},

@@ -54,27 +54,27 @@ const (
 type Fact int
 
 const (
-	Cluster  Fact = iota // clusters and owner of the key, from the configuration
-	Who                  // the suspect, "not yet known" without one
-	Lost                 // permissions that went, and why
-	Ends                 // permissions that will go, and why
-	NeverHas             // permissions that were never there, and why
-	OurRights            // rights of byokwatch itself that are gone, and why
-	Doubts               // what can't be decided, and why
-	Effects              // what the edit does to others: Kept
-	Returned             // with a whole snapshot: all that our write changed
-	Done                 // what byokwatch did
-	Kept                 // what was kept of their edit
-	Left                 // what a restore left out
-	Detail               // an error, a marker, a reason
-	By                   // who ordered a hold or made a request
-	Version              // generation and digest of the snapshot
-	Timeline             // lost, seen, restored, confirmed, watched until
-	Keys                 // several keys told of at once
-	Subject              // event ID
-	Unknown              // what nobody knows
-	Do                   // what to do now
-	Meant                // how to say that it was meant
+	Cluster   Fact = iota // clusters and owner of the key, from the configuration
+	Who                   // the suspect, "not yet known" without one
+	Lost                  // permissions that went, and why
+	Ends                  // permissions that will go, and why
+	NeverHas              // permissions that were never there, and why
+	OurRights             // rights of byokwatch itself that are gone, and why
+	Doubts                // what can't be decided, and why
+	Effects               // what the edit does to others: Kept
+	Returned              // with a whole snapshot: all that our write changed
+	Done                  // what byokwatch did
+	Kept                  // what was kept of their edit
+	Left                  // what a restore left out
+	Detail                // an error, a marker, a reason
+	By                    // who ordered a hold or made a request
+	Version               // generation and digest of the snapshot
+	Timeline              // lost, seen, restored, confirmed, watched until
+	Keys                  // several keys told of at once
+	Subject               // event ID
+	Unknown               // what nobody knows
+	Do                    // what to do now
+	Meant                 // how to say that it was meant
 )
 
 // Entry declares one alert. Its sentences may hold {placeholders}, listed at
