@@ -75,22 +75,24 @@ func TestContract(t *testing.T) {
 			})
 		})
 	}
-	for what, pathStyle := range map[string]bool{"path-style": true, "virtual-hosted": false} {
+	for what, o := range map[string]s3.Options{
+		"path-style":       {BaseEndpoint: aws.String("http://s3.localhost"), UsePathStyle: true},
+		"virtual-hosted":   {BaseEndpoint: aws.String("http://s3.localhost")},
+		"at an IP address": {BaseEndpoint: aws.String("http://127.0.0.1:9")}, // the SDK then takes the path
+	} {
 		t.Run("over loopback, "+what, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) record.Objects { return overLoopback(t, pathStyle) })
+			storetest.Run(t, func(t *testing.T) record.Objects { return overLoopback(t, o) })
 		})
 	}
 }
 
 // overLoopback is a store whose client speaks HTTP/1.1 through a socket.
-func overLoopback(t *testing.T, pathStyle bool) record.Objects {
+func overLoopback(t *testing.T, to s3.Options) record.Objects {
 	c, _ := emulator(t, awstest.Options{}, awstest.S3Options{}, rights)
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
 	return s3store.New(c.S3(user, region, func(o *s3.Options) {
-		o.HTTPClient = toServer{server}
-		o.BaseEndpoint = aws.String("http://s3.localhost")
-		o.UsePathStyle = pathStyle
+		o.HTTPClient, o.BaseEndpoint, o.UsePathStyle = toServer{server}, to.BaseEndpoint, to.UsePathStyle
 	}), bucket, "prod")
 }
 
