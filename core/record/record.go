@@ -103,7 +103,10 @@ type Incident struct {
 	Who    *core.Change  `json:"who,omitempty"`
 	Others []core.Change `json:"others,omitempty"`
 
-	Intent    *Intent   `json:"intent,omitempty"`
+	Intent *Intent `json:"intent,omitempty"`
+	// Candidate is the name of the restore last written, Left what it left out.
+	Candidate string    `json:"candidate,omitempty"`
+	Left      []string  `json:"left,omitempty"`
 	Restored  time.Time `json:"restored,omitzero"`
 	Confirmed time.Time `json:"confirmed,omitzero"`
 	Watch     time.Time `json:"watch,omitzero"` // watched until

@@ -203,6 +203,7 @@ func (d *draft) restore(in *record.Incident) {
 	}
 	docs := changed(d.Live, c.Result)
 	in.Phase, in.Replaced = record.Restoring, d.Live
+	in.Candidate, in.Left = c.Name, c.Left
 	in.Intent = &record.Intent{
 		Invocation: d.Invocation, At: d.Now, Deadline: d.Deadline,
 		From: d.live.Digest, To: d.rules.Judge(c.Result, d.question).Digest,

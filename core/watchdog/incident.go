@@ -108,6 +108,7 @@ func noteWrite(rec *record.Record, read, at time.Time) {
 		At: at, Read: read, From: t.From, To: t.To, Over: t.Over, Wrote: t.Wrote, Incident: in.ID,
 	}, record.MaxRestores)
 	in.Intent, in.Phase, in.Restored = nil, record.Restored, at
+	in.Asked, in.Held = time.Time{}, false // another loss is another question
 	if in.Watch.IsZero() {
 		in.Watch = at.Add(watchFor)
 	}
@@ -127,6 +128,7 @@ func (d *draft) incidentFacts(in *record.Incident) alert.Facts {
 	f.Findings, f.Lost, f.Never = in.Findings, in.Lost, in.Never
 	f.LostAt, f.SeenAt = in.LostAt, in.Opened
 	f.Restored, f.Confirmed, f.Watch = in.Restored, in.Confirmed, in.Watch
+	f.Candidate, f.Left = in.Candidate, in.Left
 	return f
 }
 

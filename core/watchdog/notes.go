@@ -64,7 +64,8 @@ func (d *draft) noteProtection() {
 // else's hands.
 func (d *draft) noteChanges() {
 	for _, c := range d.Changes {
-		if c.Kind == core.Tick || d.sawEvent(c.EventID) {
+		again := slices.ContainsFunc(d.rec.Seen, func(s record.Sighting) bool { return s.EventID == c.EventID })
+		if c.Kind == core.Tick || again {
 			continue
 		}
 		s := record.Sighting{Change: c, Shown: d.shown(c), Kinds: kinds(c.Copy)}
@@ -216,11 +217,11 @@ func (d *draft) awaitsFreshRead() bool {
 			continue
 		}
 		d.hinted = true
+		d.rec.Hint = &record.Hint{EventID: c.EventID, At: c.At, Since: d.Now}
 		if d.Now.Sub(d.Since) < freshFor {
 			d.wait(d.Since.Add(freshFor), true, "an event shows a loss that the read does not show yet")
 			return true
 		}
-		d.rec.Hint = &record.Hint{EventID: c.EventID, At: c.At, Since: d.Now}
 	}
 	return false
 }

@@ -49,11 +49,20 @@ func (d *draft) unpromotable() string {
 		why := "a permission ends at " + d.live.Expires.UTC().Format("2006-01-02 15:04 UTC")
 		d.tellNeedsAcceptance(why)
 		return why
+	case d.Key.Restore == core.WholeSnapshot && d.ownWrite():
+		d.tellNeedsAcceptance("it is what byokwatch itself wrote, and with `restore: snapshot` only a person makes that last-known-good")
+		return "our own write waits for acceptance with `restore: snapshot`"
 	case d.Key.Restore == core.WholeSnapshot && d.good != nil && widens(d.diff()):
 		d.tellNeedsAcceptance("it lets somebody in, or loses a Deny, and with `restore: snapshot` that would come back one day")
 		return "it widens access, and `restore: snapshot` waits for acceptance"
 	}
 	return ""
+}
+
+// ownWrite says that live is what a restore of ours led to.
+func (d *draft) ownWrite() bool {
+	n := len(d.rec.Restores)
+	return n > 0 && d.rec.Restores[n-1].To == d.live.Digest
 }
 
 func (d *draft) tellNeedsAcceptance(why string) {

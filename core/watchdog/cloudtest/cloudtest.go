@@ -215,8 +215,12 @@ func forbidden(t *testing.T, h Harness) {
 
 func nonsense(t *testing.T, h Harness) {
 	for name, change := range map[string]func(*core.Step){
-		"an unknown operation":       func(s *core.Step) { s.Op = "DeleteEverything" },
-		"another resource":           func(s *core.Step) { s.ID = h.Absent.ID },
+		"an unknown operation": func(s *core.Step) { s.Op = "DeleteEverything" },
+		"another resource":     func(s *core.Step) { s.ID = h.Absent.ID },
+		"a whole step for another key": func(s *core.Step) {
+			s.ID = h.Absent.ID
+			s.Body = json.RawMessage(strings.ReplaceAll(string(s.Body), h.Key.ID, h.Absent.ID))
+		},
 		"no body":                    func(s *core.Step) { s.Body = nil },
 		"a body with a member more":  func(s *core.Step) { s.Body = with(s.Body, `"Bogus":true`) },
 		"a body with a member twice": func(s *core.Step) { s.Body = twice(t, s.Body) },
