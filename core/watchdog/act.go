@@ -9,6 +9,8 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // act carries a plan out. again asks for another look.
@@ -51,12 +53,15 @@ func (l *look) act(ctx context.Context, s Sight, p Plan) (again bool, err error)
 // restore: record before act. The intent is saved while the policy is read
 // again; then the steps, then reading back.
 func (l *look) restore(ctx context.Context, s Sight, p Plan) (again bool, err error) {
-	live, version, saveErr, readErr := l.saveAndReadAgain(ctx, s, p)
+	live, newest, version, saveErr, err := l.saveAndLookAgain(ctx, s, p)
 	switch {
 	case errors.Is(saveErr, core.ErrConflict):
 		return true, nil
-	case readErr != nil:
-		return false, fmt.Errorf("read the policy again: %w", readErr)
+	case err != nil:
+		return false, err
+	case newest != nil && newest.Generation > s.Record.Snapshot.Generation:
+		l.newest = newest // the record is an older one, put back: judge again
+		return true, nil
 	}
 	// From here on a store that can't be written is no reason to leave
 	// Confluent without its key.
@@ -94,16 +99,28 @@ func (l *look) restore(ctx context.Context, s Sight, p Plan) (again bool, err er
 	return again, err
 }
 
-// saveAndReadAgain does both at once: one round trip before the write.
-func (l *look) saveAndReadAgain(ctx context.Context, s Sight, p Plan) (live core.Policy, version string, saveErr, readErr error) {
-	saved := make(chan struct{})
-	go func() {
-		defer close(saved)
+// saveAndLookAgain saves the intent and meanwhile reads the policy again, and
+// what the newest kept snapshot is: somebody may have put an old record back.
+func (l *look) saveAndLookAgain(ctx context.Context, s Sight, p Plan) (live core.Policy, newest *record.Snapshot, version string, saveErr, err error) {
+	var g errgroup.Group
+	g.Go(func() error {
 		version, saveErr = l.save(ctx, &p.Record, s.Version)
-	}()
-	live, readErr = l.Cloud.Read(ctx, l.key)
-	<-saved
-	return live, version, saveErr, readErr
+		return nil
+	})
+	g.Go(func() (err error) {
+		if newest, _, err = l.Store.NewestKept(ctx, l.key); err != nil {
+			return l.storeUnreadable(ctx, fmt.Errorf("look for the newest snapshot: %w", err))
+		}
+		return nil
+	})
+	g.Go(func() (err error) {
+		if live, err = l.Cloud.Read(ctx, l.key); err != nil {
+			return fmt.Errorf("read the policy again: %w", err)
+		}
+		return nil
+	})
+	err = g.Wait()
+	return live, newest, version, saveErr, err
 }
 
 // apply runs the candidate's steps.

@@ -26,7 +26,8 @@ type look struct {
 	since   time.Time
 
 	tried  []Trial
-	failed error // a step of which nobody knows whether it was done
+	newest *record.Snapshot // a kept one that the record should have and has not
+	failed error            // a step of which nobody knows whether it was done
 
 	plan   Plan // the last one
 	done   string
@@ -101,6 +102,9 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 		if err := l.recover(ctx, &s, loadErr != nil); err != nil {
 			return Sight{}, l.storeUnreadable(ctx, err)
 		}
+	}
+	if old := s.Record.Snapshot; l.newest != nil && (old == nil || old.Generation < l.newest.Generation) {
+		s.Record.Snapshot, s.Gone = l.newest, true
 	}
 	s.Now = l.Now()
 	l.timing.gather = s.Now.Sub(begun)

@@ -239,6 +239,23 @@ func TestARecordThatIsGone(t *testing.T) {
 			w.wantTold(alert.RecordLost)
 		})
 	})
+	t.Run("and an older one is in its place", func(t *testing.T) {
+		armed(t, func(w *world) {
+			old, err := w.memory.Get(w.Context(), name(w))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.key.Needs.Roles = []string{"kafka", "kafka2"}
+			both := whole + "\nallow kafka2 encrypt\nallow kafka2 decrypt"
+			w.mustHandle(w.edit("jane", both))
+			w.memory.Plant(name(w), old.Data)
+			w.mustHandle(w.edit("mallory", gone))
+			w.wantText(both)
+			if w.chat.last(alert.RecordLost).Code == "" {
+				t.Errorf("told %q", w.chat.codes())
+			}
+		})
+	})
 	t.Run("and only forgeries are left", func(t *testing.T) {
 		armed(t, func(w *world) {
 			names, _ := w.memory.List(w.Context(), "")
