@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -198,11 +199,14 @@ func (a *app) outputFlag(cmd *cobra.Command) {
 // json writes one JSON value to standard output, in ASCII alone: what policies
 // and people wrote must not reach a terminal as control characters.
 func (a *app) json(v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	_, err = a.stdout.Write(append(ascii(data), '\n'))
+	_, err := a.stdout.Write(ascii(b.Bytes()))
 	return err
 }
 

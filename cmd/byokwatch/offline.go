@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -52,6 +53,9 @@ func (a *app) checkFiles(f checkFlags, key func() (core.Key, error)) error {
 		Findings: results(j.Findings, files, p),
 		about:    about{subject: "with " + names(files), marker: j.Marker, expires: j.Expires},
 	}
+	if doc, _ := p.Find(core.KeyPolicy); r.Verdict == core.Unclear && k.Organization == "" && strings.Contains(doc.Text, "aws:PrincipalOrg") {
+		r.about.plan = []string{"hint      a condition turns on the organization: give your own with --organization ID, or none"}
+	}
 	a.code = exitOf(r.Verdict)
 	if a.format == "json" {
 		return a.json(r)
@@ -77,13 +81,11 @@ func alone(j core.Judgement) core.State {
 
 // readFiles reads and recognises every file; standard input only once.
 func (a *app) readFiles(names []string) ([]file, error) {
+	if first := slices.Index(names, "-"); first >= 0 && slices.Contains(names[first+1:], "-") {
+		return nil, usagef("standard input (-) can be read only once")
+	}
 	var out []file
-	stdin := false
 	for _, name := range names {
-		if name == "-" && stdin {
-			return nil, usagef("--policy - reads standard input, which can be read only once")
-		}
-		stdin = stdin || name == "-"
 		f, err := a.readFile(name)
 		if err != nil {
 			return nil, err

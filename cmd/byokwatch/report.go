@@ -154,7 +154,7 @@ func (r report) headline(met, total int) string {
 	case property != "":
 		what = "Confluent can't use this key: " + line(property)
 	case r.Verdict == core.Unclear:
-		what = fmt.Sprintf("whether Confluent has %d of %s on this key can't be decided", open, count(total, "permission"))
+		what = fmt.Sprintf("it can't be decided whether Confluent has %d of %s on this key", open, count(total, "permission"))
 	default:
 		what = fmt.Sprintf("Confluent has all %s on this key", count(total, "permission"))
 		if met < total {

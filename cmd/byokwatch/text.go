@@ -3,22 +3,38 @@ package main
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"byokwatch/core"
-	"byokwatch/core/alert"
 )
 
 // Text of policies, events and other people is foreign: whatever of it goes to
 // a terminal passes through one of these.
 
-const (
-	maxLine = 600 // characters of foreign text in one line
-	maxText = 200 // of a name
-)
+const maxLine = 600 // bytes of foreign text in one line, about
 
-// line is foreign text as one visible line.
-func line(s string) string { return alert.Clean(s, maxLine) }
+// line is foreign text as one line: cut, and with every character that can't be
+// seen, or that moves others about, spelled out as \u{202E}. Unlike a chat, a
+// terminal makes nothing of links and mentions, so they stay as they are.
+func line(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		if b.Len() > maxLine {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\ufffd"):
+			fmt.Fprintf(&b, `\x{%02X}`, s[i])
+		case unicode.IsPrint(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, `\u{%04X}`, r)
+		}
+	}
+	return b.String()
+}
 
 // plain is a message of several lines, each made visible.
 func plain(s string) string {
@@ -54,10 +70,10 @@ func short(principal string, all []string) string {
 	s := shorten(principal)
 	for _, other := range all {
 		if other != principal && shorten(other) == s {
-			return alert.Clean(principal, maxText)
+			return line(principal)
 		}
 	}
-	return alert.Clean(s, maxText)
+	return line(s)
 }
 
 const shortName = 14 // cc-kafka- and the beginning of the ID behind it
