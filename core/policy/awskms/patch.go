@@ -30,15 +30,14 @@ func (b bench) patch(leave []string) (string, []string, error) {
 			return "", nil, err
 		}
 		j := Judge(b.with(text), b.q)
-		open := b.open(j, leave)
-		if len(open) > 0 && (b.spare(&d, open) || b.giveBack(&d, j, open, leave)) {
-			continue
-		}
-		if !changed {
+		lost := b.open(j, leave)
+		if len(lost) == 0 && !changed {
 			doc, _ := b.live.Find(core.KeyPolicy)
 			return doc.Text, nil, nil
 		}
-		return b.asBefore(d, text), left, nil
+		if !b.spare(&d, lost) && !b.giveBack(&d, lost, b.doubtful(j, leave), leave) && !b.copyBack(&d, b.wanted(j, lost, leave)) {
+			return b.asBefore(d, text), left, nil
+		}
 	}
 }
 
@@ -49,6 +48,19 @@ func (b bench) open(j core.Judgement, leave []string) []core.Finding {
 	var out []core.Finding
 	for _, f := range j.Findings {
 		if f.Aspect == core.Access && f.Result != core.Met && slices.Contains(b.lost, f.Requirement) && !slices.Contains(leave, f.Principal) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// doubtful lists the findings of what is missing now and was undetermined in
+// the snapshot. It does not count as lost; but where a policy is written for
+// what is, the snapshot's own words on the rest come back as well.
+func (b bench) doubtful(j core.Judgement, leave []string) []core.Finding {
+	var out []core.Finding
+	for _, f := range j.Findings {
+		if f.Aspect == core.Access && f.Result == core.Missing && b.was[f.Requirement].Result == core.Undetermined && !slices.Contains(leave, f.Principal) {
 			out = append(out, f)
 		}
 	}
@@ -91,18 +103,17 @@ func (b bench) spare(d *draft, open []core.Finding) bool {
 	return changed
 }
 
-// giveBack adds allows: the snapshot's own statements where nothing else would
-// come with them, else copies of them that name nobody but Confluent and allow
-// nothing but what it lost.
-func (b bench) giveBack(d *draft, j core.Judgement, open []core.Finding, leave []string) bool {
+// giveBack puts the snapshot's own statements back where nothing else would come
+// with them.
+func (b bench) giveBack(d *draft, lost, doubtful []core.Finding, leave []string) bool {
 	ours := principalTerms(b.q.Key, leave)
 	changed := false
 	for _, s := range b.before.Statements {
 		s, some := s.without(func(id string) bool { return deadID(id) || slices.Contains(leave, id) })
-		if s.Effect != "Allow" || !some || effectless(s) || !b.helps(s, open) {
+		if s.Effect != "Allow" || !some || !b.helps(s, lost) && !b.helps(s, doubtful) || b.before.means(s) != d.policy().means(s) {
 			continue
 		}
-		have := d.policy().effect("Allow")
+		have := d.policy().allows()
 		clauses := b.before.spread(s)
 		if allWithin(clauses, have) {
 			continue
@@ -114,7 +125,7 @@ func (b bench) giveBack(d *draft, j core.Judgement, open []core.Finding, leave [
 			changed = true
 		}
 	}
-	return changed || b.copyBack(d, b.wanted(j, leave))
+	return changed
 }
 
 // principalTerms are the configured principals as clauses name them.
@@ -133,10 +144,10 @@ func allWithin(clauses, wider []clause) bool {
 }
 
 // helps says that a statement of the snapshot names a principal together with
-// something that it lost.
-func (b bench) helps(s statement, open []core.Finding) bool {
+// something that it lacks by these findings.
+func (b bench) helps(s statement, findings []core.Finding) bool {
 	for _, c := range b.before.spread(s) {
-		for _, f := range open {
+		for _, f := range findings {
 			if c.who.text == whoAWS(f.Principal) && !c.who.except && !c.what.except && patternWithin(lower(f.Permission), c.what.text) {
 				return true
 			}
@@ -181,7 +192,7 @@ func published(pattern string) bool {
 func (b bench) place(d *draft, s statement) {
 	clauses := b.before.spread(s)
 	for i, l := range d.statements {
-		if l.Effect == "Allow" && l.Sid == s.Sid && !b.inSnapshot(d, l) && allWithin(d.policy().spread(l), clauses) {
+		if l.Effect == "Allow" && l.Sid == s.Sid && !b.inSnapshot(l) && allWithin(d.policy().spread(l), clauses) {
 			d.statements[i] = s
 			return
 		}
@@ -218,7 +229,7 @@ func (b bench) same(l, s statement) bool {
 	return l.Sid == s.Sid && l.canonical(key) == s.canonical(key)
 }
 
-func (b bench) inSnapshot(d *draft, l statement) bool {
+func (b bench) inSnapshot(l statement) bool {
 	return slices.ContainsFunc(b.before.Statements, func(s statement) bool { return b.same(l, s) })
 }
 
@@ -236,10 +247,13 @@ func (d draft) freshSid() string {
 	}
 }
 
-// wanted lists, by principal, the permissions that are missing now and that the
-// snapshot had, warnings included: they come back with the rest.
-func (b bench) wanted(j core.Judgement, leave []string) map[string][]string {
+// wanted lists, by principal, the permissions that are not met now and that the
+// snapshot had, warnings included: they come back with what was lost.
+func (b bench) wanted(j core.Judgement, lost []core.Finding, leave []string) map[string][]string {
 	out := map[string][]string{}
+	if len(lost) == 0 {
+		return out
+	}
 	for _, f := range j.Findings {
 		if f.Aspect == core.Access && f.Result != core.Met && b.was[f.Requirement].Result == core.Met && !slices.Contains(leave, f.Principal) {
 			out[f.Principal] = append(out[f.Principal], f.Permission)
@@ -271,11 +285,11 @@ func (b bench) copyBack(d *draft, wanted map[string][]string) bool {
 			}
 			order = append(order, listText(actions))
 			groups[listText(actions)] = &statement{Effect: "Allow", Principal: &principals{AWS: []string{principal}},
-				Action: b.shorten(actions), Resource: s.Resource, Conditions: s.Conditions}
+				Action: shorten(actions), Resource: s.Resource, Conditions: s.Conditions}
 		}
 		for _, o := range order {
 			g := *groups[o]
-			if b.before.means(g) != d.policy().means(g) || allWithin(d.policy().spread(g), d.policy().effect("Allow")) {
+			if b.before.means(g) != d.policy().means(g) || allWithin(d.policy().spread(g), d.policy().allows()) {
 				continue
 			}
 			g.Sid = d.freshSid()
@@ -296,11 +310,10 @@ func (p policy) means(s statement) string {
 func (b bench) through(s statement, principal string, wanted []string) []string {
 	var out []string
 	for _, a := range wanted {
-		r := slices.ContainsFunc(b.q.Needs, func(n core.Requirement) bool {
-			return n.Principal == principal && n.Permission == a && slices.ContainsFunc(b.was[n].Evidence, func(e core.Evidence) bool { return e.Statement == s.index })
-		})
-		if r && !slices.Contains(out, a) {
-			out = append(out, a)
+		for _, n := range b.q.Needs {
+			if n.Principal == principal && n.Permission == a && slices.ContainsFunc(b.was[n].Evidence, func(e core.Evidence) bool { return e.Statement == s.index }) {
+				out = appendNew(out, a)
+			}
 		}
 	}
 	return out
@@ -308,7 +321,7 @@ func (b bench) through(s statement, principal string, wanted []string) []string 
 
 // shorten writes actions as Confluent does where that says the same of every
 // action that Confluent needs: kms:ReEncrypt* for both halves.
-func (b bench) shorten(actions []string) []string {
+func shorten(actions []string) []string {
 	var out []string
 	for _, s := range confluent.AWSStatements() {
 		for _, pattern := range s.Actions {
