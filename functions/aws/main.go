@@ -33,9 +33,10 @@ func main() {
 	w := newWiring(env, log)
 	f := &function{env: env, log: log, load: w.load}
 	if src, err := env.source(); err == nil && src.bucket == "" {
-		// A file costs no call, so it is read while Lambda starts the process.
-		// If it cannot be used, the invocation says so.
-		_, _ = f.ready(context.Background())
+		// A file costs no call, so it is read while the first poll is on its
+		// way; the first invocation waits for that. If it cannot be used, each
+		// invocation says so.
+		go f.ready(context.Background())
 	}
 	lambda.Start(f)
 }
