@@ -75,7 +75,6 @@ func TestThereIsNoCandidate(t *testing.T) {
 	}{
 		"for a revoked key":                      {key(policyText(rootStatement, revokedStatement)), good, asks()},
 		"where nothing the snapshot had is lost": {key(policyText(rootStatement)), key(policyText(rootStatement)), asks()},
-		"for a role that nobody configured":      {key(policyText(rootStatement, useStatement, attachStatement)), good, asks()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			candidates, err := Candidates(x.live, x.good, x.q, lostBetween(x.live, x.good, x.q))

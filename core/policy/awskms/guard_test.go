@@ -270,6 +270,22 @@ func TestGuardRefusesPoliciesWithMembersTwice(t *testing.T) {
 	}
 }
 
+func TestGuardTakesLiveAsItIsReadAgain(t *testing.T) {
+	// KMS gives the principals of a list in another order each time.
+	live, good, q := key(liveText()), key(snapshotText()), asks()
+	c := best(t, live, good, q)
+	again := core.Policy{live[0], live[1]}
+	again[0].Text = strings.Replace(strings.ReplaceAll(live[0].Text, ", ", " ,\n"),
+		`["arn:aws:iam::111122223333:role/audit" ,`+"\n"+`"AIDACKCEVSQ6C2EXAMPLE"]`, `["AIDACKCEVSQ6C2EXAMPLE", "arn:aws:iam::111122223333:role/audit"]`, 1)
+	again[1].Text = strings.ReplaceAll(live[1].Text, ", ", ",\n")
+	if !strings.Contains(again[0].Text, `["AIDA`) || again[1].Text == live[1].Text {
+		t.Fatal("nothing is in another order")
+	}
+	if err := Guard(again, good, c, q, false); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestGuardOverTheCircumstances(t *testing.T) {
 	good := key(snapshotText())
 	whole := asks(func(k *core.Key) { k.Restore = core.WholeSnapshot })
@@ -304,6 +320,8 @@ func TestGuardOverTheCircumstances(t *testing.T) {
 		"the snapshot without its dead ID":                 {live, back, tampered(t, snapshot, sid("audit", func(s *statement) { s.Principal.AWS = s.Principal.AWS[:1] })), whole, true, true},
 		"the snapshot without a role that KMS refuses":     {live, back, tampered(t, snapshot, func(d *draft) { d.leave([]string{kafka}) }), whole, true, true},
 		"enabling a disabled key, opted in":                {disabled, good, enabling(optedIn), optedIn, false, true},
+		"enabling, with another policy in the result":      {disabled, good, core.Candidate{Name: "x", Result: core.Policy{back[0], metadataOf("Enabled")}, Steps: enabling(optedIn).Steps}, optedIn, false, false},
+		"enabling, with a result that is not":              {disabled, good, core.Candidate{Name: "x", Result: disabled, Steps: enabling(optedIn).Steps}, optedIn, false, false},
 		"enabling a disabled key, not opted in":            {disabled, good, enabling(asks()), asks(), true, false},
 		"enabling a key that was disabled in the snapshot": {disabled, disabled, enabling(optedIn), optedIn, true, false},
 		"enabling a key that awaits its deletion":          {core.Policy{good[0], metadataOf("PendingDeletion")}, good, enabling(optedIn), optedIn, true, false},

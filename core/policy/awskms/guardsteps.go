@@ -3,8 +3,6 @@ package awskms
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"reflect"
 
 	"byokwatch/core"
 	"byokwatch/core/strict"
@@ -108,47 +106,52 @@ func guardState(live, good core.Policy, w writes, k core.Key) error {
 }
 
 // guardResult checks that the result is live with what the steps write, and
-// nothing else.
+// nothing else. It compares by meaning: live may have been read again since, and
+// KMS does not print one policy twice alike.
 func guardResult(live, result core.Policy, w writes, key string) error {
 	if len(live) != len(result) {
 		return errors.New("its result has other documents than live")
 	}
 	for i, was := range live {
 		is := result[i]
-		text := is.Text
-		is.Text = was.Text
-		if is != was || was.ID != key {
+		if is.Kind != was.Kind || is.ID != was.ID || was.ID != key {
 			return fmt.Errorf("document %d of its result is another one than in live", i)
 		}
-		switch {
-		case was.Kind == core.KeyPolicy && w.policy != nil:
-			if text != *w.policy {
-				return errors.New("its result is not the policy that it writes")
-			}
-		case was.Kind == core.KeyMetadata && w.enable:
-			if err := onlyEnabled(was.Text, text); err != nil {
-				return err
-			}
-		case text != was.Text:
-			return fmt.Errorf("its result changes %s, its steps do not", was.Kind)
-		}
 	}
-	return nil
+	doc, err := policyDocument(result)
+	switch {
+	case err != nil:
+		return fmt.Errorf("its result: %w", err)
+	case w.policy != nil && doc.Text != *w.policy:
+		return errors.New("its result is not the policy that it writes")
+	}
+	if w.policy == nil && !samePolicy(live, doc) {
+		return errors.New("its result has another policy than live, its steps write none")
+	}
+	return sameState(live, result, w.enable)
 }
 
-// onlyEnabled checks that key metadata differ in nothing but the state.
-func onlyEnabled(was, is string) error {
-	var a, b struct{ KeyMetadata map[string]any }
-	if err := errors.Join(strict.Unmarshal([]byte(was), &a), strict.Unmarshal([]byte(is), &b)); err != nil {
-		return fmt.Errorf("key metadata: %w", err)
+// samePolicy says that a document means what live's key policy does.
+func samePolicy(live core.Policy, doc core.Document) bool {
+	was, err := policyDocument(live)
+	return err == nil && digest(core.Policy{was}) != "" && digest(core.Policy{was}) == digest(core.Policy{doc})
+}
+
+// sameState checks that the key's state is the same in both, or enabled.
+func sameState(live, result core.Policy, enable bool) error {
+	was, err := readMetadata(live)
+	is, errIs := readMetadata(result)
+	switch {
+	case err != nil && errIs != nil:
+		return nil
+	case err != nil || errIs != nil:
+		return errors.New("its result has other key metadata than live")
 	}
-	want := maps.Clone(a.KeyMetadata)
-	if want == nil {
-		return errors.New("key metadata: empty")
+	if enable {
+		was.Enabled, was.KeyState = true, "Enabled"
 	}
-	want["Enabled"], want["KeyState"] = true, "Enabled"
-	if !reflect.DeepEqual(want, b.KeyMetadata) {
-		return errors.New("its result changes more of the key than that it is enabled")
+	if was.Arn != is.Arn || was.canonical() != is.canonical() {
+		return errors.New("its result changes the key's state otherwise than its steps")
 	}
 	return nil
 }
