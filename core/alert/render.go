@@ -113,7 +113,11 @@ func (v view) footer() Line {
 func (v view) diff() []string {
 	var out []string
 	add := func(whose string, ds []core.Difference) {
-		for _, d := range ds {
+		for i, d := range ds {
+			if i == maxDiff {
+				out = append(out, more(len(ds)-i, "change").Text())
+				return
+			}
 			out = append(out, fmt.Sprintf("%-9s %-10s %s", whose, word(d.Change), Clean(d.Text, maxDetail)))
 		}
 	}

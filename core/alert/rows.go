@@ -17,6 +17,7 @@ const (
 	maxChanges    = 4
 	maxKeys       = 20
 	maxLeft       = 4
+	maxDiff       = 100
 )
 
 // rows builds the rows of one fact: none if the facts do not say it.

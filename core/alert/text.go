@@ -126,22 +126,20 @@ func looksLatin(r rune) bool {
 }
 
 var (
-	scheme  = regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*):(//)`)
 	opaque  = regexp.MustCompile(`(?i)\b(mailto|tel|sms|callto|javascript|data|slack):`)
 	www     = regexp.MustCompile(`(?i)\bwww\.`)
 	mention = regexp.MustCompile(`(^|[^A-Za-z0-9._%+-])@`)
 	markup  = regexp.MustCompile(`<([!@#/a-zA-Z])`)
-	fence   = regexp.MustCompile("`")
 )
 
 // defang breaks what chats and terminals make clickable or loud, in the way
 // that security people write it: http[:]//, www[.], [@]channel, [<]!channel>.
 // jane@acme.com stays: no channel of ours links within a literal.
 func defang(s string) string {
-	s = scheme.ReplaceAllString(s, `$1[:]$2`)
+	s = strings.ReplaceAll(s, "://", "[:]//")
 	s = opaque.ReplaceAllString(s, `$1[:]`)
 	s = www.ReplaceAllStringFunc(s, func(m string) string { return m[:3] + "[.]" })
 	s = mention.ReplaceAllString(s, `$1[@]`)
 	s = markup.ReplaceAllString(s, `[<]$1`)
-	return fence.ReplaceAllString(s, "'")
+	return strings.ReplaceAll(s, "`", "'") // the end of a code block
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -73,7 +74,7 @@ func serve(t *testing.T, h http.HandlerFunc) *chat {
 		s.mu.Unlock()
 		h(w, r)
 	}))
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // one channel is meant to fail its handshake
 	t.Cleanup(s.Close)
 	return s
 }
@@ -87,9 +88,13 @@ func (s *chat) posts() []string {
 // connect makes a channel that posts to s.
 func (c Channel) connect(t *testing.T, s *chat) Notifier {
 	t.Helper()
+	return c.to(t, s.URL+"/services/"+secret, notify.ClientOptions{Loopback: true, RootCAs: trusting(s)})
+}
+
+func trusting(s *chat) *x509.CertPool {
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	return c.to(t, s.URL+"/services/"+secret, notify.ClientOptions{Loopback: true, RootCAs: roots})
+	return roots
 }
 
 func (c Channel) to(t *testing.T, address string, o notify.ClientOptions) Notifier {
@@ -175,7 +180,7 @@ func (c Channel) unreachable(t *testing.T) {
 		address string
 		o       notify.ClientOptions
 	}{
-		"loopback without leave":     {s.URL + "/" + secret, notify.ClientOptions{}},
+		"loopback without leave":     {s.URL + "/" + secret, notify.ClientOptions{RootCAs: trusting(s)}},
 		"metadata service":           {"https://169.254.169.254/" + secret, notify.ClientOptions{Loopback: true}},
 		"plain http":                 {"http://hooks.example.com/" + secret, notify.ClientOptions{Loopback: true}},
 		"not a URL":                  {"https://" + secret + "\x7f", notify.ClientOptions{}},
