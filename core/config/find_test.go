@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"byokwatch/core"
 	"byokwatch/core/config"
@@ -142,6 +143,21 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNothingTakesForever tries what a lexer or parser may be slow at: a
+// configuration is also read while a function starts.
+func TestNothingTakesForever(t *testing.T) {
+	const size = 1 << 16
+	for _, head := range []string{"", "a: [", "a: {", "a: \"", "a: '", "a: |\n", "a: >2\n", "- |\n", "|\n", "a: b", "{"} {
+		for _, unit := range []string{"\n", " ", "\r\n", ",", "[", "[],", "{a: b},", "- a\n", "a:\n", "  c\n", "#\n", "'", "\"\\\"", "word ", "---\n", ": ", "\t"} {
+			begun := time.Now()
+			_, err := config.Parse([]byte(head + strings.Repeat(unit, size/len(unit))))
+			if took := time.Since(begun); err == nil || took > 5*time.Second {
+				t.Errorf("%q and then %q: %v, %v", head, unit, took, err)
+			}
+		}
+	}
 }
 
 func BenchmarkParseTenThousandKeys(b *testing.B) {

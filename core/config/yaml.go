@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -15,6 +17,9 @@ import (
 // makes a YAML file say something else than it shows (anchors, aliases, merge
 // keys, tags, directives, a second document) is refused.
 func parseYAML(data []byte) (*node, error) {
+	if err := checkBlocks(data); err != nil {
+		return nil, err
+	}
 	tokens := lexer.Tokenize(string(data))
 	if err := checkTokens(tokens); err != nil {
 		return nil, err
@@ -39,7 +44,22 @@ func parseYAML(data []byte) (*node, error) {
 	return convert(body, 0)
 }
 
-// maxIndent bounds nesting by indentation before the recursive parser sees it.
+// block is the head of a block scalar. No field takes text of several lines, and
+// the lexer's time over one grows with the third power of its blank lines, so
+// it is refused before the lexer sees it.
+var block = regexp.MustCompile(`(?m)^(?:[^#\n]*[:?\- \t])?[|>][-+0-9]*[ \t]*(?:#.*)?\r?$`)
+
+const blockText = "YAML's block texts (| and >) are not allowed: write the text on one line"
+
+func checkBlocks(data []byte) error {
+	if at := block.FindIndex(data); at != nil {
+		line := 1 + bytes.Count(data[:at[0]], []byte("\n"))
+		return Faults{{Line: line, Text: blockText}}
+	}
+	return nil
+}
+
+// maxIndent bounds nesting by indentation, in columns.
 const maxIndent = 200
 
 // checkTokens refuses the forbidden constructs, and what nests so deeply that
@@ -61,16 +81,23 @@ func checkTokens(tokens token.Tokens) error {
 		case token.SequenceEndType, token.MappingEndType:
 			flow--
 		case token.SequenceEntryType, token.MappingValueType:
-			entries++
+			if entries++; flow == 0 && (entries > maxDepth || column(t) > maxIndent) {
+				return Faults{{Line: line, Text: tooDeep}}
+			}
 		}
-		if flow > maxDepth || flow == 0 && (entries > maxDepth || entries > 0 && t.Position.Column > maxIndent && t.Type == token.SequenceEntryType) {
-			return Faults{{Line: line, Text: tooDeep}}
-		}
-		if flow == 0 && t.Type == token.MappingValueType && t.Prev != nil && t.Prev.Position.Column > maxIndent {
+		if flow > maxDepth {
 			return Faults{{Line: line, Text: tooDeep}}
 		}
 	}
 	return nil
+}
+
+// column is where an entry begins: at its dash, or at the name before its colon.
+func column(t *token.Token) int {
+	if t.Type == token.MappingValueType && t.Prev != nil {
+		return t.Prev.Position.Column
+	}
+	return t.Position.Column
 }
 
 var tooDeep = fmt.Sprintf("nested deeper than %d levels", maxDepth)
@@ -80,6 +107,8 @@ var forbidden = map[token.Type]string{
 	token.AliasType:      "YAML aliases are not allowed: write the value out (a text that begins with * needs quotes)",
 	token.MergeKeyType:   "YAML merge keys are not allowed: write the fields out",
 	token.TagType:        "YAML tags are not allowed (a text that begins with ! needs quotes)",
+	token.LiteralType:    blockText,
+	token.FoldedType:     blockText,
 	token.DirectiveType:  "YAML directives are not allowed (a text that begins with % needs quotes)",
 	token.MappingKeyType: "YAML's complex keys (?) are not allowed",
 }
@@ -119,8 +148,6 @@ func convert(n ast.Node, depth int) (*node, error) {
 	switch n := n.(type) {
 	case *ast.StringNode:
 		return &node{kind: text, line: line, text: n.Value}, nil
-	case *ast.LiteralNode:
-		return &node{kind: text, line: line, text: n.Value.Value}, nil
 	case *ast.NullNode:
 		return &node{kind: plain, line: line, text: "null"}, nil
 	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
