@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -37,25 +38,31 @@ type watch struct {
 // Invoke handles one event. An error makes Lambda deliver the event again and,
 // in the end, keep it among the dead letters; the runtime library logs it.
 func (f *function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
-	done := []byte("null")
+	if err := f.handle(ctx, event); err != nil {
+		return nil, brief(err)
+	}
+	return []byte("null"), nil
+}
+
+func (f *function) handle(ctx context.Context, event []byte) error {
 	w, err := f.ready(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	invocation, err := f.invocation(ctx, w.account)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	changes, err := cloudtrail.Decode(event, w.account, f.env.region, w.keys)
 	if err != nil {
-		return nil, w.dog.Unparsable(ctx, invocation, core.AWS, cloudtrail.ID(event), err)
+		return w.dog.Unparsable(ctx, invocation, core.AWS, cloudtrail.ID(event), err)
 	}
 	if len(changes) == 0 {
 		f.log.DebugContext(ctx, "nothing to look at", "event", cloudtrail.ID(event))
-		return done, nil
+		return nil
 	}
 	if err := w.dog.Handle(ctx, invocation, changes...); err != nil {
-		return nil, err
+		return err
 	}
 	if changes[0].Kind == core.Tick && w.beat != nil {
 		if err := w.beat(ctx); err != nil {
@@ -64,7 +71,19 @@ func (f *function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 			f.log.ErrorContext(ctx, "heartbeat not sent", "error", err)
 		}
 	}
-	return done, nil
+	return nil
+}
+
+// maxError bounds what is reported of an error. The runtime library also sends
+// it as a header, and a sweep that finds the store gone has one error per key.
+const maxError = 8 << 10
+
+func brief(err error) error {
+	text := err.Error()
+	if len(text) <= maxError {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(text[:maxError], "") + " … (cut here; each key has its own line in the log)")
 }
 
 // ready loads the configuration unless that was done. What fails is tried again
