@@ -234,7 +234,7 @@ func valid(t *testing.T) map[string]string {
 		"a signing key in a file":        edit("alerts:", "signing: {key: /etc/byokwatch/signing.pem, public_key: MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=}\nalerts:"),
 		"snapshot at the top, signed":    edit("mode: observe", "mode: enforce\nrestore: snapshot\nsigning: {key: k.pem, public_key: MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=}"),
 		"a glob over IDs with slashes":   edit("{url: ", "{keys: [\"arn:*1234abcd*\"], url: "),
-		"a comment and a document start": "# ours\n---\n" + base,
+		"a comment and a document start": "# ours |\n---\n" + base,
 		"windows line ends":              strings.ReplaceAll(base, "\n", "\r\n"),
 	}
 }

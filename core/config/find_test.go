@@ -149,7 +149,7 @@ func FuzzParse(f *testing.F) {
 // configuration is also read while a function starts.
 func TestNothingTakesForever(t *testing.T) {
 	const size = 1 << 16
-	for _, head := range []string{"", "a: [", "a: {", "a: \"", "a: '", "a: |\n", "a: >2\n", "- |\n", "|\n", "a: b", "{"} {
+	for _, head := range []string{"", "a: [", "a: {", "a: \"", "a: '", "a: |\n", "a: >2\n", "- |\n", "|\n", "a#b: |\n", "a: !x |-\n", "a: b", "{"} {
 		for _, unit := range []string{"\n", " ", "\r\n", ",", "[", "[],", "{a: b},", "- a\n", "a:\n", "  c\n", "#\n", "'", "\"\\\"", "word ", "---\n", ": ", "\t"} {
 			begun := time.Now()
 			_, err := config.Parse([]byte(head + strings.Repeat(unit, size/len(unit))))

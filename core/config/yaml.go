@@ -46,8 +46,9 @@ func parseYAML(data []byte) (*node, error) {
 
 // block is the head of a block scalar. No field takes text of several lines, and
 // the lexer's time over one grows with the third power of its blank lines, so
-// it is refused before the lexer sees it.
-var block = regexp.MustCompile(`(?m)^(?:[^#\n]*[:?\- \t])?[|>][-+0-9]*[ \t]*(?:#.*)?\r?$`)
+// it is refused before the lexer sees it. A comment behind a value that ends in
+// such a head is refused with it.
+var block = regexp.MustCompile(`(?m)^[ \t]*(?:[^# \t\n].*[:?\- \t])?[|>][-+0-9]*[ \t]*(?:#.*)?\r?$`)
 
 const blockText = "YAML's block texts (| and >) are not allowed: write the text on one line"
 
