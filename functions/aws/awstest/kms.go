@@ -77,7 +77,7 @@ func (c *Cloud) lockout(k *call, doc *document) *failure {
 	}
 	next := c.newRequest(k.who, "kms:PutKeyPolicy", k.arn, k.context())
 	name, account := c.weigh(doc, next)
-	if name == denies || (name != allows && !account) {
+	if name != allows && !account {
 		return malformed(locksOut)
 	}
 	return nil

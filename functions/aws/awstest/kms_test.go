@@ -172,6 +172,20 @@ func pad(policy string, size int) string {
 	return strings.Replace(policy, "{", "{"+strings.Repeat(" ", size-len(policy)), 1)
 }
 
+func TestAnotherAccountUsesAKeyAndDoesNotManageIt(t *testing.T) {
+	c := world(t, awstest.Options{})
+	if err := put(t.Context(), c, "ADMIN", policy(rootMayAll, statement("Allow", `"`+kafka+`"`, `"kms:*"`, ""))); err != nil {
+		t.Fatal(err)
+	}
+	theirs := c.KMS("KAFKA", region, once)
+	if _, err := theirs.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String(keyARN)}); err != nil {
+		t.Errorf("describe: %v", err)
+	}
+	if err := put(t.Context(), c, "KAFKA", policy(rootMayAll)); code(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "across accounts") {
+		t.Errorf("write: %v", err)
+	}
+}
+
 func TestBypassSkipsTheLockoutCheckAndIsOnRecord(t *testing.T) {
 	c := world(t, awstest.Options{})
 	in := &kms.PutKeyPolicyInput{KeyId: aws.String(keyARN), Policy: aws.String(policy(confluentMay)), BypassPolicyLockoutSafetyCheck: true}
@@ -259,6 +273,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"a NotAction reaches everything else":                     {policy(rootMayAll, confluentMay, `{"Effect":"Deny","Principal":{"AWS":"`+kafka+`"},"NotAction":"kms:Encrypt","Resource":"*"}`), map[string]bool{kafka: false, storage: true}},
 		"an Allow until a date that has passed is none":           {policy(rootMayAll, statement("Allow", `"`+kafka+`"`, `"kms:Decrypt"`, `,"Condition":{"DateLessThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}`)), map[string]bool{kafka: false}},
 		"ForAllValues is true of nothing, ForAnyValue is not":     {policy(rootMayAll, statement("Allow", `"`+kafka+`"`, `"kms:Decrypt"`, `,"Condition":{"ForAllValues:StringEquals":{"aws:TagKeys":"x"}}`), statement("Allow", `"`+storage+`"`, `"kms:Decrypt"`, `,"Condition":{"ForAnyValue:StringEquals":{"aws:TagKeys":"x"}}`)), map[string]bool{kafka: true, storage: false}},
+		"ForAnyValue is false of nothing, negated or not":         {policy(rootMayAll, statement("Allow", `"`+kafka+`"`, `"kms:Decrypt"`, `,"Condition":{"ForAnyValue:StringNotEquals":{"aws:TagKeys":"x"}}`)), map[string]bool{kafka: false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud := world(t, awstest.Options{})
@@ -326,8 +341,7 @@ func TestAKeysStateDecidesWhatItAllows(t *testing.T) {
 func TestAScheduledDeletionHappens(t *testing.T) {
 	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	c := world(t, awstest.Options{Now: func() time.Time { return now }})
-	withClock := func(o *kms.Options) { o.Retryer = aws.NopRetryer{} }
-	k := c.KMS("ADMIN", region, withClock)
+	k := c.KMS("ADMIN", region, once)
 	// The SDK signs by the wall clock, the emulator lives in its own time.
 	if _, err := k.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String(keyARN)}); code(err) != "InvalidSignatureException" {
 		t.Fatalf("a request from another time: %v", err)

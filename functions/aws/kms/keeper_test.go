@@ -289,13 +289,31 @@ func TestWhatCannotBeReadIsSaidPlainly(t *testing.T) {
 	}
 }
 
+func TestTheEndTellsWhatKMSSaidLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := world(t, watcherMay...)
+		c.SetFaults(awstest.Faults{SlowFor: time.Hour})
+		c.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 3})
+		c.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Slow})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		k := kms.New(c.KMS("WATCHER", region), kms.Options{Attempt: time.Hour})
+		err := k.Apply(ctx, core.Key{ID: keyARN}, putStep(policy(rootMay, may(watcher, watcherMay...))))
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "ThrottlingException") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func TestAbsenceBesideARefusalProvesNothing(t *testing.T) {
-	c := world(t, watcherMay...)
-	c.Inject(awstest.Fault{Op: "GetKeyPolicy", Kind: awstest.Other, Code: "NotFoundException", Status: 400})
-	c.Inject(awstest.Fault{Op: "DescribeKey", Kind: awstest.Other, Code: "AccessDeniedException", Status: 400})
-	_, err := kms.New(c.KMS("WATCHER", region), kms.Options{}).Read(t.Context(), core.Key{ID: keyARN})
-	if errors.Is(err, core.ErrNotFound) || !errors.Is(err, core.ErrDenied) {
-		t.Errorf("%v", err)
+	for op, other := range map[string]string{"GetKeyPolicy": "DescribeKey", "DescribeKey": "GetKeyPolicy"} {
+		c := world(t, watcherMay...)
+		c.Inject(awstest.Fault{Op: op, Kind: awstest.Other, Code: "NotFoundException", Status: 400})
+		c.Inject(awstest.Fault{Op: other, Kind: awstest.Other, Code: "AccessDeniedException", Status: 400})
+		_, err := kms.New(c.KMS("WATCHER", region), kms.Options{}).Read(t.Context(), core.Key{ID: keyARN})
+		if errors.Is(err, core.ErrNotFound) || !errors.Is(err, core.ErrDenied) {
+			t.Errorf("%s says absent: %v", op, err)
+		}
 	}
 }
 
