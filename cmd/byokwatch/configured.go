@@ -159,10 +159,16 @@ func (l look) report() report {
 		about: about{
 			subject: fmt.Sprintf("%s (%s):", line(l.key.Name()), where(l.key)),
 			expires: l.plan.Judgement.Expires, plan: l.planLines(), marker: l.plan.Judgement.Marker,
+			add: ungiven(core.Question{Key: l.key, At: l.sight.Now}, findings),
 		},
 	}
+	for _, need := range l.plan.Verdict.Lost {
+		if need.Aspect == core.Access {
+			r.about.lost++
+		}
+	}
 	if s := l.sight.Record.Snapshot; s != nil {
-		r.about.since = fmt.Sprintf(", beside snapshot %d of %s", s.Generation, stamp(s.At))
+		r.about.since = fmt.Sprintf("; compared with snapshot %d of %s", s.Generation, stamp(s.At))
 	} else {
 		r.about.since = "; there is no snapshot yet"
 	}

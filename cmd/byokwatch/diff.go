@@ -54,15 +54,7 @@ func (a *app) diffFiles(from, to string) error {
 }
 
 func (a *app) diffKey(ctx context.Context, s source, name string, generation int) error {
-	cfg, k, err := a.one(s, name)
-	if err != nil {
-		return err
-	}
-	store, err := a.store(ctx, cfg, s, reading)
-	if err != nil {
-		return err
-	}
-	snap, err := snapshotOf(ctx, store, k, generation)
+	k, snap, err := a.snapshot(ctx, s, name, generation)
 	if err != nil {
 		return err
 	}

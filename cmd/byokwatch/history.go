@@ -53,13 +53,12 @@ func (a *app) history(ctx context.Context, store *record.Store, k core.Key) erro
 		closed = append(closed, *rec.Incident)
 	}
 	if a.format == "json" {
-		out := map[string]any{"key": k.ID, "incidents": append([]record.Incident{}, closed...), "restores": append([]record.Restore{}, rec.Restores...)}
-		return errors.Join(trouble, func() error {
-			if trouble != nil {
-				return nil // the error takes the place of the result
-			}
-			return a.json(out)
-		}())
+		if trouble != nil {
+			return trouble
+		}
+		return a.json(map[string]any{
+			"key": k.ID, "incidents": append([]record.Incident{}, closed...), "restores": append([]record.Restore{}, rec.Restores...),
+		})
 	}
 	a.printHistory(k, rec, closed)
 	return trouble

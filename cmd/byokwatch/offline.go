@@ -51,17 +51,32 @@ func (a *app) checkFiles(f checkFlags, key func() (core.Key, error)) error {
 	r := report{
 		Verdict: alone(j), Assumed: j.Assumed, judged: j.Findings,
 		Findings: results(j.Findings, files, p),
-		about:    about{subject: "with " + names(files), marker: j.Marker, expires: j.Expires},
+		about:    about{subject: "with " + names(files), marker: j.Marker, expires: j.Expires, add: ungiven(q, j.Findings)},
 	}
-	if doc, _ := p.Find(core.KeyPolicy); r.Verdict == core.Unclear && k.Organization == "" && strings.Contains(doc.Text, "aws:PrincipalOrg") {
-		r.about.plan = []string{"hint      a condition turns on the organization: give your own with --organization ID, or none"}
-	}
+	r.about.plan = hints(p, k, r.Verdict)
 	a.code = exitOf(r.Verdict)
 	if a.format == "json" {
 		return a.json(r)
 	}
 	a.text(r, f.all)
 	return nil
+}
+
+// maxPolicy is the largest key policy in bytes that KMS takes.
+// Source: https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
+const maxPolicy = 32768
+
+// hints are what a person should know beside the findings.
+func hints(p core.Policy, k core.Key, verdict core.State) []string {
+	var out []string
+	doc, _ := p.Find(core.KeyPolicy)
+	if verdict == core.Unclear && k.Organization == "" && strings.Contains(doc.Text, "aws:PrincipalOrg") {
+		out = append(out, "hint      a condition turns on the organization: give your own with --organization ID, or none")
+	}
+	if n := len(doc.Text); n > maxPolicy {
+		out = append(out, fmt.Sprintf("note      the policy has %d bytes and KMS takes at most %d: it can't be applied as it is", n, maxPolicy))
+	}
+	return out
 }
 
 // alone is the verdict over a policy with no snapshot beside it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/awskms"
 )
 
 // report is one judgement for people and programs. Its JSON is a contract.
@@ -25,6 +26,8 @@ type about struct {
 	marker  string // of a revocation
 	expires time.Time
 	since   string // what it is compared with, empty for nothing
+	lost    int    // permissions that the snapshot gave
+	add     string // the policy text that would give what no statement gives
 	plan    []string
 }
 
@@ -101,6 +104,9 @@ func (a *app) text(r report, all bool) {
 	for _, line := range r.about.plan {
 		a.printf("  %s\n", line)
 	}
+	if r.about.add != "" {
+		a.printf("  add       to Statement:\n%s\n", indent(r.about.add))
+	}
 	if !r.about.expires.IsZero() {
 		a.printf("  expires   a permission that is met now ends at %s\n", r.about.expires.UTC().Format("2006-01-02 15:04 UTC"))
 	}
@@ -128,6 +134,28 @@ func (r report) tally() (principals []string, met, total int) {
 	return principals, met, total
 }
 
+// indent puts a policy text under its heading.
+func indent(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i := range lines {
+		lines[i] = "            " + line(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ungiven is the policy text that would give the critical permissions that no
+// statement is even about. What a statement denies or narrows needs that
+// statement mended, and adding another would not help.
+func ungiven(q core.Question, findings []core.Finding) string {
+	var missing []core.Requirement
+	for _, f := range findings {
+		if f.Aspect == core.Access && f.Severity == core.Critical && f.Result == core.Missing && len(f.Evidence) == 0 {
+			missing = append(missing, f.Requirement)
+		}
+	}
+	return awskms.Fragment(q, missing)
+}
+
 func (r report) headline(met, total int) string {
 	missing, open, property := 0, 0, ""
 	for _, f := range r.judged {
@@ -144,7 +172,14 @@ func (r report) headline(met, total int) string {
 	what := ""
 	switch {
 	case missing > 0:
-		what = fmt.Sprintf("Confluent lacks %d of %s on this key", missing, count(total, "permission"))
+		verb := "lacks"
+		if r.about.lost > 0 {
+			verb = "lost"
+		}
+		what = fmt.Sprintf("Confluent %s %d of %s on this key", verb, missing, count(total, "permission"))
+		if never := missing - r.about.lost; r.about.lost > 0 && never > 0 {
+			what += fmt.Sprintf(" (%d of them it never had)", never)
+		}
 		if open > 0 {
 			what += fmt.Sprintf(", and %d can't be decided", open)
 		}

@@ -69,7 +69,7 @@ func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error 
 	if err != nil {
 		return err
 	}
-	c, err := awskms.Revoke(live, question(a, k, live), o.reason)
+	c, err := awskms.Revoke(live, a.question(k, live), o.reason)
 	if errors.Is(err, awskms.ErrRevoked) {
 		return fmt.Errorf("%s is revoked already; end that with byokwatch reinstate", k.Name())
 	}
@@ -96,10 +96,13 @@ func (a *app) reinstate(ctx context.Context, o order, name string, yes bool) err
 	if err != nil {
 		return err
 	}
-	c, err := awskms.Reinstate(live, question(a, k, live))
+	c, err := awskms.Reinstate(live, a.question(k, live))
 	switch {
 	case errors.Is(err, awskms.ErrNotRevoked):
-		a.printf("The policy of %s carries no mark of a revocation.\n", line(k.Name()))
+		a.printf("The policy of %s carries no mark of a revocation; only the watchdog is told.\n", line(k.Name()))
+		if err := a.confirm(k, yes); err != nil {
+			return err
+		}
 	case err != nil:
 		return err
 	default:
@@ -116,7 +119,8 @@ func (a *app) reinstate(ctx context.Context, o order, name string, yes bool) err
 	return nil
 }
 
-func question(a *app, k core.Key, live core.Policy) core.Question {
+// question asks about Confluent's access to a key now.
+func (a *app) question(k core.Key, live core.Policy) core.Question {
 	return core.Question{Key: k, At: a.now(), Needs: awskms.Needs(k, live, nil)}
 }
 
@@ -131,16 +135,14 @@ func (a *app) write(ctx context.Context, k core.Key, live core.Policy, c core.Ca
 	for _, left := range c.Left {
 		a.printf("  left out: %s\n", line(left))
 	}
-	if !yes {
-		if err := a.confirm(k); err != nil {
-			return err
-		}
+	if err := a.confirm(k, yes); err != nil {
+		return err
 	}
 	again, err := a.live(ctx, k)
 	if err != nil {
 		return err
 	}
-	q := question(a, k, live)
+	q := a.question(k, live)
 	if awskms.Judge(again, q).Digest != awskms.Judge(live, q).Digest {
 		return fmt.Errorf("%s changed meanwhile, so nothing was written: run the command again", k.Name())
 	}
@@ -158,7 +160,10 @@ func (a *app) write(ctx context.Context, k core.Key, live core.Policy, c core.Ca
 }
 
 // confirm asks for the key's name, which nobody types by mistake.
-func (a *app) confirm(k core.Key) error {
+func (a *app) confirm(k core.Key, yes bool) error {
+	if yes {
+		return nil
+	}
 	a.printf("Type %s to go on: ", line(k.Name()))
 	answer, err := bufio.NewReader(a.stdin).ReadString('\n')
 	if strings.TrimSpace(answer) != k.Name() {

@@ -27,51 +27,71 @@ func (a *app) snapshotCommand() *cobra.Command {
 func (a *app) snapshotShowCommand() *cobra.Command {
 	var s source
 	var generation int
-	var text bool
+	form := "json"
 	cmd := &cobra.Command{
 		Use:   "show KEY",
-		Short: "Print a snapshot as JSON that check --policy and a person can use",
-		Long: `Print the newest snapshot of a key, or that of one generation, as JSON. Its
-documents are what the cloud's own tool prints, so that a snapshot can be put back
-by hand. --policy-text prints the key policy alone, ready for
-aws kms put-key-policy --policy file://policy.json.`,
+		Short: "Print a snapshot, as JSON that check --policy takes",
+		Long: `Print the newest snapshot of a key, or that of one generation. As JSON it is what
+check --policy takes; its documents are what the cloud's own tool prints.
+--output policy prints the key policy alone, so that a snapshot can be put back by
+hand with aws kms put-key-policy --policy file://policy.json.`,
 		Example: `  byokwatch snapshot show payments > payments.json
-  byokwatch snapshot show payments --generation 3 --policy-text > policy.json`,
+  byokwatch snapshot show payments --output text
+  byokwatch snapshot show payments --generation 3 --output policy > policy.json`,
 		Args: keyArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, _, snap, err := a.snapshot(cmd.Context(), s, args[0], generation)
+			if form == "json" {
+				a.format = form
+			}
+			k, snap, err := a.snapshot(cmd.Context(), s, args[0], generation)
 			if err != nil {
 				return err
 			}
-			if !text {
-				return a.json(snap)
-			}
-			doc, ok := snap.Policy.Find(core.KeyPolicy)
-			if !ok {
-				return fmt.Errorf("snapshot %d holds no key policy", snap.Generation)
-			}
-			a.printf("%s\n", doc.Text)
-			return nil
+			return a.showSnapshot(k, snap, form)
 		},
 	}
 	s.flags(cmd)
 	cmd.Flags().IntVar(&generation, "generation", 0, "show this one instead of the newest")
-	cmd.Flags().BoolVar(&text, "policy-text", false, "print only the key policy, to the byte")
+	cmd.Flags().Var(choice{&form, []string{"json", "text", "policy"}}, "output", "how to show it")
 	return cmd
 }
 
+func (a *app) showSnapshot(k core.Key, snap record.Snapshot, form string) error {
+	if form == "json" {
+		return a.json(snap)
+	}
+	doc, ok := snap.Policy.Find(core.KeyPolicy)
+	if !ok {
+		return fmt.Errorf("snapshot %d holds no key policy", snap.Generation)
+	}
+	if form == "policy" {
+		a.printf("%s\n", doc.Text)
+		return nil
+	}
+	a.printf("Snapshot %d of %s (%s)\n", snap.Generation, line(k.Name()), where(k))
+	a.printf("  taken     %s, because of %s\n", stamp(snap.At), because(snap))
+	a.printf("  digest    %s\n", snap.Digest)
+	signed := "no"
+	if len(snap.Signature) > 0 {
+		signed = "yes, and verified if the configuration pins a key"
+	}
+	a.printf("  signed    %s\n", signed)
+	a.printf("%s\n", plain(doc.Text))
+	return nil
+}
+
 // snapshot is the snapshot that a command line names.
-func (a *app) snapshot(ctx context.Context, s source, name string, generation int) (*record.Store, core.Key, record.Snapshot, error) {
+func (a *app) snapshot(ctx context.Context, s source, name string, generation int) (core.Key, record.Snapshot, error) {
 	cfg, k, err := a.one(s, name)
 	if err != nil {
-		return nil, k, record.Snapshot{}, err
+		return k, record.Snapshot{}, err
 	}
 	store, err := a.store(ctx, cfg, s, reading)
 	if err != nil {
-		return nil, k, record.Snapshot{}, err
+		return k, record.Snapshot{}, err
 	}
 	snap, err := snapshotOf(ctx, store, k, generation)
-	return store, k, snap, err
+	return k, snap, err
 }
 
 // snapshotOf is the snapshot in force, or the kept one of a generation.
@@ -117,7 +137,7 @@ func (a *app) snapshotListCommand() *cobra.Command {
 				return err
 			}
 			snaps, err := store.Snapshots(cmd.Context(), k)
-			if err != nil && len(snaps) == 0 {
+			if err != nil && (len(snaps) == 0 || a.format == "json") {
 				return err
 			}
 			return errors.Join(a.listSnapshots(k, snaps), err) // what is invalid is told after what is not
@@ -217,8 +237,7 @@ func (a *app) accept(ctx context.Context, o order, name string, digest core.Dige
 	if err != nil {
 		return err
 	}
-	q := core.Question{Key: k, Self: a.env("BYOKWATCH_SELF"), At: a.now(), Needs: awskms.Needs(k, live, nil)}
-	now := awskms.Judge(live, q).Digest
+	now := awskms.Judge(live, a.question(k, live)).Digest
 	switch {
 	case now == "":
 		return fmt.Errorf("the policy of %s does not parse, so it can't be accepted: see byokwatch check %s", k.Name(), k.Name())

@@ -85,14 +85,18 @@ func (a *app) sweep(ctx context.Context, s source, dry bool) error {
 		id := fmt.Sprintf("cli-%d-%d", os.Getpid(), a.now().UnixNano())
 		failed = w.Handle(ctx, id, w.Sweep(id, a.now())...)
 	}
-	return errors.Join(failed, a.showSweep(a.preview(ctx, w, keys), dry))
+	return a.showSweep(a.preview(ctx, w, keys), dry, failed)
 }
 
-// showSweep prints a line for each key and sets the exit code.
-func (a *app) showSweep(looks []look, dry bool) error {
+// showSweep prints a line for each key and sets the exit code. failed is what
+// went wrong while sweeping, beside what the keys look like now.
+func (a *app) showSweep(looks []look, dry bool, failed error) error {
 	a.code = a.worstOf(looks)
-	if a.format == "json" {
+	if a.format == "json" && failed == nil {
 		return a.json(jsonOf(looks, a.code))
+	}
+	if a.format == "json" {
+		return failed
 	}
 	next := "NEXT"
 	if dry {
@@ -110,7 +114,7 @@ func (a *app) showSweep(looks []look, dry bool) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", line(l.key.Name()), where(l.key), verdict, l.key.Mode, plan)
 	}
-	return t.Flush()
+	return errors.Join(t.Flush(), failed)
 }
 
 // notifiers are the configured channels. Standard output is for the result, so
