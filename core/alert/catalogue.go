@@ -145,7 +145,7 @@ var pages = []Entry{
 		Runbook:   "would-restore",
 	},
 	{
-		Code: NeverHad, Severity: Critical, Class: Page, Mark: "🔴 NOT GRANTED",
+		Code: NeverHad, Severity: Critical, Class: Post, Mark: "🔴 NOT GRANTED",
 		Headlines: []string{"the configuration names access that Confluent has never had here"},
 		Rows:      []Fact{Cluster, NeverHas, Detail, Done, Unknown, Do},
 		Done:      []string{"nothing: byokwatch gives back what a snapshot shows and never grants anything new"},

@@ -59,7 +59,7 @@ var posts = []Entry{
 		Runbook:   "expiring",
 	},
 	{
-		Code: RightsGone, Severity: Critical, Class: Post, Mark: "🟡 NOT PROTECTED",
+		Code: RightsGone, Severity: Critical, Class: Page, Mark: "🔴 NOT PROTECTED",
 		Headlines: []string{"byokwatch lost a right on this key; Confluent's access is fine"},
 		Rows:      []Fact{Cluster, OurRights, Detail, Done, Do},
 		Done:      []string{"nothing: until the right is back, a loss can't be repaired and no snapshot is taken"},

@@ -25,11 +25,11 @@ func (d *draft) broken() {
 		in.Phase, in.Intent = record.Unrestored, nil
 		d.cannotRestore(in)
 	case hold != nil:
-		d.wouldRestore(in, "hold until "+hold.Until.UTC().Format("15:04 UTC")+": "+hold.Reason, hold.By)
+		d.wouldRestore(in, hold)
 	case d.keyDown(in):
 	case d.asks(in):
 	case d.Key.Mode != core.Enforce:
-		d.wouldRestore(in, "mode observe", "")
+		d.wouldRestore(in, nil)
 	case d.holdJustEnded(in):
 	case d.unsettled(in):
 	case d.contested(in):
@@ -157,10 +157,16 @@ func (d *draft) contested(in *record.Incident) bool {
 	return true
 }
 
-// wouldRestore says what a mode or a hold keeps us from doing.
-func (d *draft) wouldRestore(in *record.Incident, why, by string) {
+// wouldRestore says what mode observe, or a hold, keeps us from doing.
+func (d *draft) wouldRestore(in *record.Incident, hold *record.Hold) {
 	f := d.lostFacts(in)
-	f.Detail, f.By = why, by
+	why, again := "mode observe", every30
+	if hold != nil {
+		// Maintenance is told once: its end is announced, and alerted if it
+		// ends badly.
+		why, again = "a hold is in force", once
+		f.By, f.Until, f.Detail = hold.By, hold.Until, hold.Reason
+	}
 	if c, _, _ := d.candidate(); c != nil {
 		d.plan.Candidate = c
 		f.Candidate, f.Left = c.Name, c.Left
@@ -171,10 +177,6 @@ func (d *draft) wouldRestore(in *record.Incident, why, by string) {
 	}
 	f.Fragment = d.rules.Fragment(d.question, d.verdict.Lost)
 	d.set(AlertOnly, "would have restored: "+why)
-	again := every30
-	if by != "" {
-		again = once // maintenance: its end is announced, and alerted if it ends badly
-	}
 	d.tell(alert.Observed, in.ID, again, f)
 }
 

@@ -17,7 +17,7 @@ const (
 	maxRetry   = 30 * time.Minute
 	// giveUp is when an alert that no channel takes is dropped, with an error
 	// in the log: an outbox must not grow without end.
-	giveUp = 24 * time.Hour
+	giveUp = 7 * 24 * time.Hour
 	// sendFor bounds one attempt: an alert must not eat an invocation.
 	sendFor = 10 * time.Second
 )
@@ -73,7 +73,11 @@ func (l *look) claim(rec *record.Record) (todo []delivery, claimed bool) {
 				n.Sent[name] = d
 				claimed = true
 			}
-			todo = append(todo, delivery{n.Alert, name})
+			a := n.Alert
+			if a.Facts.Key.ID == l.key.ID {
+				a.Facts.Key = l.key // owner and runbook as configured today
+			}
+			todo = append(todo, delivery{a, name})
 		}
 	}
 	return todo, claimed
@@ -154,6 +158,10 @@ func (l *look) enter(ctx context.Context, rec *record.Record, results map[delive
 				l.Log.ErrorContext(ctx, "alert not sent", "alert", n.Alert.ID, "channel", name, "error", err)
 				d.Tries, d.Claimed = d.Tries+1, ""
 				d.Next = now.Add(retryAfter(err, d.Tries))
+				var u *alert.Undelivered
+				if errors.As(err, &u) && u.MayHaveArrived {
+					n.Alert.Again = true
+				}
 				n.Sent[name] = d
 			}
 		}

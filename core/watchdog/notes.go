@@ -78,7 +78,7 @@ func (d *draft) noteChanges() {
 		}
 		switch {
 		case d.Self == "" || c.Actor.ID != d.Self:
-			d.tellOverwrote(s)
+			d.tellOverwrote(s, c.Copy)
 		case !d.oursOnRecord(s):
 			d.rec.Suspects = appendBounded(d.rec.Suspects, record.Suspect{
 				EventID: c.EventID, At: c.At, Seen: d.Now, Digest: s.Shown,
@@ -94,7 +94,7 @@ func (d *draft) sawEvent(id string) bool {
 }
 
 // tellOverwrote: somebody's edit fell between our read and our write.
-func (d *draft) tellOverwrote(s record.Sighting) {
+func (d *draft) tellOverwrote(s record.Sighting, theirs core.Policy) {
 	if s.Shown == "" || s.At.IsZero() {
 		return
 	}
@@ -103,6 +103,7 @@ func (d *draft) tellOverwrote(s record.Sighting) {
 		if between && s.Shown != r.Over && s.Shown != r.Wrote {
 			f := d.facts()
 			f.Who, f.Incident, f.Restored = &s.Change, r.Incident, r.At
+			f.Done = d.rules.Diff(d.Live.With(theirs...), d.Live)
 			d.tell(alert.Overwrote, s.EventID, once, f)
 			return
 		}
@@ -137,6 +138,9 @@ func (d *draft) noteSuspects() {
 		}
 		f := d.facts()
 		f.Subject, f.LostAt = s.EventID, s.At
+		if i := slices.IndexFunc(d.rec.Seen, func(o record.Sighting) bool { return o.EventID == s.EventID }); i >= 0 {
+			f.Who = &d.rec.Seen[i].Change
+		}
 		d.tell(alert.RoleMisused, s.EventID, once, f)
 		return true
 	})

@@ -109,7 +109,11 @@ func (d *draft) tellExpiring() {
 	if at.IsZero() || at.Sub(d.Now) > expiryAhead {
 		return
 	}
+	then := d.question
+	then.At = at.Add(time.Nanosecond)
 	f := d.facts()
 	f.Until = at
+	f.Lost = Decide(d.rules.Judge(d.Live, then), &d.live).Lost
+	f.Findings = findings(d.rules.Judge(d.Live, then).Findings, f.Lost...)
 	d.tell(alert.Expiring, d.digestSubject(), daily, f)
 }
