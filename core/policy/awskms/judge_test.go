@@ -189,6 +189,40 @@ func TestConfluentInTheKeysOwnAccount(t *testing.T) {
 	}
 }
 
+func TestWhoNamesNobodyButConfluent(t *testing.T) {
+	k := core.Key{ID: fuzzKey, Needs: core.Confluent{Roles: []string{fuzzRole, "arn:aws:iam::111122223333:role/kafka"}}}
+	for statement, want := range map[string]bool{
+		`"Principal":{"AWS":"` + fuzzRole + `"}`:                              true,
+		`"Principal":{"AWS":"152535741197"}`:                                  true,
+		`"Principal":{"AWS":"arn:aws:iam::152535741197:role/other"}`:          true,
+		`"Principal":{"AWS":["` + fuzzRole + `","AROADBQP57FF2AEXAMPLE"]}`:    true,
+		`"Principal":{"AWS":"arn:aws:iam::111122223333:role/kafka"}`:          true,
+		`"Principal":{"AWS":"AROADBQP57FF2AEXAMPLE"}`:                         false,
+		`"Principal":{"AWS":[]}`:                                              false,
+		`"Principal":"*"`:                                                     false,
+		`"Principal":{"AWS":"111122223333"}`:                                  false,
+		`"Principal":{"AWS":"arn:aws:iam::111122223333:role/app"}`:            false,
+		`"Principal":{"AWS":["` + fuzzRole + `","999999999999"]}`:             false,
+		`"Principal":{"AWS":"` + fuzzRole + `","Service":"s3.amazonaws.com"}`: false,
+		`"NotPrincipal":{"AWS":"` + fuzzRole + `"}`:                           false,
+		`"Principal":"*","Condition":{"ArnLike":{"aws:PrincipalArn":["` + fuzzRole + `","arn:aws:iam::152535741197:role/aws:ec2-infrastructure*"]}}`: true,
+		`"Principal":"*","Condition":{"StringEquals":{"aws:PrincipalAccount":"152535741197"},"Bool":{"aws:SecureTransport":"true"}}`:                 true,
+		`"Principal":"*","Condition":{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}`:                                                       false,
+		`"Principal":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"152535741197"}}`:                                                    false,
+		`"Principal":"*","Condition":{"StringEqualsIfExists":{"aws:PrincipalAccount":"152535741197"}}`:                                               false,
+		`"Principal":"*","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/cc-kafka-*"}}`:                                              false,
+		`"Principal":"*","Condition":{"StringEquals":{"aws:PrincipalAccount":[]}}`:                                                                   false,
+	} {
+		p, err := parse(`{"Statement":{"Effect":"Deny","Action":"kms:*","Resource":"*",` + statement + `}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := onlyConfluent(&p.Statements[0], k); got != want {
+			t.Errorf("%s: %v", statement, got)
+		}
+	}
+}
+
 func BenchmarkJudge(b *testing.B) {
 	for _, c := range []struct{ name, text string }{
 		{"typical", publishedPolicy},
