@@ -22,8 +22,8 @@ type Options struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Faults go wrong by chance; Inject makes single ones happen.
 	Faults Faults
-	// Events receives every EventBridge event, after the call that caused it
-	// was answered. Events keeps them all the same.
+	// Events receives every EventBridge event, in the goroutine that serves the
+	// call, and so must not wait for anything. Cloud.Events keeps them as well.
 	Events func(region string, event []byte)
 	// OwnARN lets statements name the key's own ARN as Resource; otherwise only
 	// "*" is accepted, as AWS announced for 2025-08-18.

@@ -1,7 +1,8 @@
-// Package awstest is an AWS small enough to break on purpose: an emulator of
-// the Key Management Service that speaks its wire protocol to the real SDK
-// client, a driver for the Lambda Runtime API that runs the real bootstrap
-// binary, and recorded shapes of the events that EventBridge delivers.
+// Package awstest is an AWS small enough to break on purpose: emulators of the
+// Key Management Service, of S3 and of what is needed of Secrets Manager, which
+// speak their wire protocols to the real SDK clients; a driver for the Lambda
+// Runtime API that runs the real bootstrap binary; and, in testdata/events, the
+// documented shapes of the events that EventBridge delivers.
 //
 // It exists because the ways in which KMS surprises a careful program can't be
 // had from a mock: policies come back reformatted, with principals in another

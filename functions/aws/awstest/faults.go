@@ -90,7 +90,7 @@ type fate struct {
 }
 
 // Calls counts the requests that reached an operation so far, whatever became
-// of them; op "" counts all of KMS.
+// of them; op "" counts all operations.
 func (c *Cloud) Calls(op string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -125,9 +125,8 @@ func (c *Cloud) admit(text, keyARN string) (*document, *failure) {
 	}
 	for i, s := range doc.Statement {
 		if f := c.admitStatement(s, keyARN); f != nil {
-			f.message = fmt.Sprintf("%s (statement %d)", f.message, i)
-			if f.message == fmt.Sprintf("%s (statement %d)", invalidPrincipals, i) {
-				f.message = invalidPrincipals
+			if f.message != invalidPrincipals { // which is AWS's own and names none
+				f.message = fmt.Sprintf("%s (statement %d)", f.message, i)
 			}
 			return nil, f
 		}

@@ -1,7 +1,6 @@
 package awstest
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -44,24 +43,18 @@ func answer(w http.ResponseWriter, requestID string, f *failure, out any) {
 
 // input is the union of the parameters of all operations here.
 type input struct {
-	KeyId, PolicyName, Policy, Description     string
-	BypassPolicyLockoutSafetyCheck             bool
-	PendingWindowInDays                        *int
-	GrantId, GranteePrincipal                  string
-	RetiringPrincipal, Name                    string
-	Operations                                 []string
-	Constraints                                json.RawMessage
-	Message                                    []byte
-	MessageType, SigningAlgorithm              string
-	KeySpec, CustomerMasterKeySpec, KeyUsage   string
-	MultiRegion                                bool
-	ReplicaRegion, Marker                      string
-	Limit                                      int
-	Plaintext, CiphertextBlob                  []byte
-	EncryptionContext                          map[string]string
-	NumberOfBytes                              int
-	Origin, SourceKeyId, EncryptionAlgorithm   string
-	Tags, GrantTokens, XksKeyId, CustomerStore json.RawMessage
+	KeyId, PolicyName, Policy, Description   string
+	BypassPolicyLockoutSafetyCheck           bool
+	PendingWindowInDays                      *int
+	GrantId, GranteePrincipal                string
+	RetiringPrincipal, Name                  string
+	Operations                               []string
+	Constraints                              json.RawMessage
+	Message                                  []byte
+	MessageType, SigningAlgorithm            string
+	KeySpec, CustomerMasterKeySpec, KeyUsage string
+	MultiRegion                              bool
+	ReplicaRegion                            string
 }
 
 // call is one request as it goes through an operation.
@@ -218,43 +211,4 @@ func (k *call) context() map[string]string {
 
 func (c *Cloud) use(k *call, allowed bool) {
 	c.actions = append(c.actions, Action{Caller: k.who.Principal, Name: "kms:" + k.name, Resource: k.arn, Context: k.context(), At: c.opts.Now(), Allowed: allowed})
-}
-
-// inProcess sends requests to the emulator without a socket. It is an
-// http.RoundTripper and what the SDK calls an HTTPClient.
-type inProcess struct{ c *Cloud }
-
-// RoundTripper serves requests in the calling goroutine, with no socket in
-// between, so that it works inside a testing/synctest bubble.
-func (c *Cloud) RoundTripper() http.RoundTripper { return inProcess{c} }
-
-func (t inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	if r.Body == nil {
-		r = r.Clone(r.Context())
-		r.Body = http.NoBody
-	}
-	defer r.Body.Close()
-	rec := &recorder{header: http.Header{}}
-	defer func() {
-		switch p := recover(); {
-		case p == nil:
-		case p == http.ErrAbortHandler:
-			resp, err = nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Host, abortCause(r.Context()))
-		default:
-			panic(p)
-		}
-	}()
-	t.c.ServeHTTP(rec, r)
-	return rec.response(r), nil
-}
-
-// abortCause is what a client sees of a connection that breaks.
-func abortCause(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return io.ErrUnexpectedEOF
 }

@@ -3,6 +3,7 @@ package awstest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -53,4 +54,43 @@ func (c *Cloud) Config(accessKey, region string) aws.Config {
 // KMS is the real client of the Key Management Service over Config.
 func (c *Cloud) KMS(accessKey, region string, opts ...func(*kms.Options)) *kms.Client {
 	return kms.NewFromConfig(c.Config(accessKey, region), opts...)
+}
+
+// inProcess sends requests to the emulator without a socket. It is an
+// http.RoundTripper and what the SDK calls an HTTPClient.
+type inProcess struct{ c *Cloud }
+
+// RoundTripper serves requests in the calling goroutine, with no socket in
+// between, so that it works inside a testing/synctest bubble.
+func (c *Cloud) RoundTripper() http.RoundTripper { return inProcess{c} }
+
+func (t inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if r.Body == nil {
+		r = r.Clone(r.Context())
+		r.Body = http.NoBody
+	}
+	defer r.Body.Close()
+	rec := &recorder{header: http.Header{}}
+	defer func() {
+		switch p := recover(); {
+		case p == nil:
+		case p == http.ErrAbortHandler:
+			resp, err = nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Host, abortCause(r.Context()))
+		default:
+			panic(p)
+		}
+	}()
+	t.c.ServeHTTP(rec, r)
+	return rec.response(r), nil
+}
+
+// abortCause is what a client sees of a connection that breaks.
+func abortCause(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return io.ErrUnexpectedEOF
 }
