@@ -305,6 +305,18 @@ func TestTheEndTellsWhatKMSSaidLast(t *testing.T) {
 	})
 }
 
+func TestACallerWithoutDeadlineDoesNotWaitForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := world(t, watcherMay...)
+		c.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 1 << 20})
+		begun := time.Now()
+		err := kms.New(c.KMS("WATCHER", region), kms.Options{}).Apply(t.Context(), core.Key{ID: keyARN}, putStep(policy(rootMay, may(watcher, watcherMay...))))
+		if took := time.Since(begun); err == nil || took < time.Minute || took > 2*time.Minute {
+			t.Errorf("%v after %s", err, took)
+		}
+	})
+}
+
 func TestAbsenceBesideARefusalProvesNothing(t *testing.T) {
 	for op, other := range map[string]string{"GetKeyPolicy": "DescribeKey", "DescribeKey": "GetKeyPolicy"} {
 		c := world(t, watcherMay...)

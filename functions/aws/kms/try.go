@@ -14,17 +14,21 @@ import (
 // what LimitExceededException means to PutKeyPolicy.
 func once(o *kms.Options) { o.Retryer = aws.NopRetryer{} }
 
+// unlimited is how long a context without a deadline may be made to wait.
+const unlimited = 2 * time.Minute
+
 // try calls until there is an answer, a final error, or no time: the context's,
 // less reserve, or less half of it where it is short. In the end the last error
 // of KMS is told as well as the context's, because "throttled" helps and
 // "deadline exceeded" does not.
 func try[T any](ctx context.Context, o Options, reserve time.Duration, call func(context.Context) (T, error)) (T, error) {
+	left := unlimited
 	if end, ok := ctx.Deadline(); ok {
-		left := time.Until(end)
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, left-min(reserve, left/2))
-		defer cancel()
+		left = time.Until(end)
+		left -= min(reserve, left/2)
 	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval = 100*time.Millisecond, 3*time.Second
 	var last error
