@@ -51,12 +51,17 @@ func onlyIf(b bool, s string) string {
 func (c *court) whyDenied(e *evaluator, denied []hit) (reason, remedy string) {
 	h := denied[0]
 	reason = h.rule.label() + " denies it" + toWhom(h) + phrases(h.rule.tests)
+	if h.as.kind == aStorage {
+		reason += ", and so to " + h.as.arn + ", through which Confluent's volumes use their grants"
+	}
 	if n := alsoIn(denied); n == 1 {
 		reason += ", and another statement denies it too"
 	} else if n > 1 {
 		reason += fmt.Sprintf(", and %d other statements deny it too", n)
 	}
 	switch {
+	case strings.HasPrefix(h.rule.Sid, revocationMarker):
+		return reason + "; it is the owner's revocation", "byokwatch reinstate ends it"
 	case c.onlyConfluent(h.rule):
 		return reason + "; it names nobody but Confluent", "remove the statement, or, if it is meant, record it with byokwatch revoke"
 	case h.rule.NotPrincipal != nil:
@@ -78,23 +83,17 @@ func alsoIn(hits []hit) int {
 
 // toWhom says whom a Deny hits, where that is not simply everybody.
 func toWhom(h hit) string {
-	whom := ""
-	if h.as.kind == aStorage {
-		whom = " to " + h.as.arn + ", through which Confluent's volumes use their grants,"
+	if h.rule.Principal == nil {
+		return " to everyone but those in its NotPrincipal"
 	}
-	if h.as.kind != aStorage {
-		if h.rule.Principal == nil {
-			return " to everyone but those in its NotPrincipal"
-		}
-		switch h.as.closest(h.rule.Principal) {
-		case asItself:
-			return " to this role"
-		case asAccount:
-			return " to the whole account " + h.as.account
-		case other, asSession, asMember, asEveryone:
-		}
+	switch h.as.closest(h.rule.Principal) {
+	case asItself:
+		return " to this role"
+	case asAccount:
+		return " to the whole account " + h.as.account
+	case other, asSession, asMember, asEveryone:
 	}
-	return whom
+	return ""
 }
 
 // exemption is the condition that takes Confluent out of a Deny.
@@ -186,11 +185,14 @@ func (t *test) phrase() string {
 	case t.op.family == dateFamily && t.timed() && (t.op.relation == less || t.op.relation == lessOrEqual):
 		return " until " + values
 	}
-	return " where " + t.Key + " is " + t.Operator + " " + values
+	return " where " + t.Key + " " + t.Operator + " " + values
 }
 
 // shortList shows two values of a list and counts the others.
 func shortList(values []string) string {
+	if len(values) == 0 {
+		return "nothing"
+	}
 	if len(values) > 2 {
 		return strings.Join(values[:2], ", ") + fmt.Sprintf(" and %d more", len(values)-2)
 	}
@@ -210,13 +212,14 @@ func (c *court) whyNotAllowed(e *evaluator, action, permission string) (near []h
 		}
 	}
 	if best.rank == 0 {
-		whom := "this role"
-		if e.kind == anyOf {
-			whom = "this account"
-		} else if e.kind == aSelf {
-			whom = "the watchdog"
+		switch e.kind {
+		case aSelf:
+			return nil, "no statement allows it to the watchdog", "add a statement that allows it"
+		case anyOf:
+			return nil, "no statement allows it to this account", "add the statements that Confluent asks for"
+		case aRole, aStorage:
 		}
-		return nil, "no statement allows it to " + whom, "add a statement that allows it"
+		return nil, "no statement allows it to this role", "add the statements that Confluent asks for"
 	}
 	return []hit{{best.rule, no, e.requester}}, best.reason, best.remedy
 }
