@@ -1,8 +1,9 @@
 package alert
 
 import (
-	"regexp"
 	"strings"
+
+	"byokwatch/core/pattern"
 )
 
 // Message is an alert in no chat's own language. Texts are complete: a channel
@@ -117,7 +118,7 @@ func block(label, text string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z0-9:/._@*+=…-]+$`)
+var identifier = pattern.New(`^[A-Za-z0-9:/._@*+=…-]+$`)
 
 // Text renders one line without markup.
 func (l Line) Text() string {

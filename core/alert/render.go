@@ -2,12 +2,12 @@ package alert
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/pattern"
 )
 
 // Render makes the message of an alert. It is pure: every duration comes from
@@ -131,14 +131,14 @@ func (v view) diff() []string {
 }
 
 var (
-	handle  = regexp.MustCompile(`^@?[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$`)
-	pageURL = regexp.MustCompile(`^https://[A-Za-z0-9][A-Za-z0-9./_~#?=&%:-]{0,199}$`)
+	handle  = pattern.New(`^@?[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$`)
+	pageURL = pattern.New(`^https://[A-Za-z0-9][A-Za-z0-9./_~#?=&%:-]{0,199}$`)
 )
 
 // ownText shows what the owner configured as it stands if it is of the plain
 // form that such texts have, so that a link can be copied; else like any other
 // foreign text. In a literal neither links nor mentions anybody.
-func ownText(s string, plain *regexp.Regexp) string {
+func ownText(s string, plain pattern.Regexp) string {
 	if plain.MatchString(s) {
 		return s
 	}

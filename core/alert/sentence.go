@@ -2,15 +2,15 @@ package alert
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/pattern"
 )
 
-var placeholder = regexp.MustCompile(`\{([a-zA-Z]+)\}`)
+var placeholder = pattern.New(`\{([a-zA-Z]+)\}`)
 
 // first returns the first sentence all of whose placeholders have a value.
 func (v view) first(sentences []string) (string, bool) {
@@ -123,9 +123,9 @@ var candidates = map[string]string{
 }
 
 var (
-	fullDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	safeLabel  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-	safeID     = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9:/._-]{0,511}$`)
+	fullDigest = pattern.New(`^sha256:[0-9a-f]{64}$`)
+	safeLabel  = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	safeID     = pattern.New(`^[A-Za-z0-9/][A-Za-z0-9:/._-]{0,511}$`)
 )
 
 // shellName is how a key is named in a command: by its label, else its ID, if

@@ -2,10 +2,11 @@ package alert
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"byokwatch/core/pattern"
 )
 
 // Longest foreign texts in characters, before what is invisible is spelled out.
@@ -126,10 +127,10 @@ func looksLatin(r rune) bool {
 }
 
 var (
-	opaque  = regexp.MustCompile(`(?i)\b(mailto|tel|sms|callto|javascript|data|slack):`)
-	www     = regexp.MustCompile(`(?i)\bwww\.`)
-	mention = regexp.MustCompile(`(^|[^A-Za-z0-9._%+-])@`)
-	markup  = regexp.MustCompile(`<([!@#/a-zA-Z])`)
+	opaque  = pattern.New(`(?i)\b(mailto|tel|sms|callto|javascript|data|slack):`)
+	www     = pattern.New(`(?i)\bwww\.`)
+	mention = pattern.New(`(^|[^A-Za-z0-9._%+-])@`)
+	markup  = pattern.New(`<([!@#/a-zA-Z])`)
 )
 
 // defang breaks what chats and terminals make clickable or loud, in the way

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/pattern"
 )
 
 // keyID is a protected key as the field key: names it.
@@ -42,12 +42,12 @@ func parseKey(s string) (keyID, error) {
 // AWS. Shapes: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awskeymanagementservice.html#awskeymanagementservice-resources-for-iam-policies
 // and https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id-key-ARN
 var (
-	kmsKeyID     = regexp.MustCompile(`^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`)
-	kmsARN       = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):kms:([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}):([0-9]{12}):key/(.+)$`)
-	roleARN      = regexp.MustCompile(`^arn:(?:aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/(?:[\x21-\x29\x2b-\x3e\x40-\x7e]{1,510}/)?[A-Za-z0-9+=,.@_-]{1,64}$`)
-	rootARN      = regexp.MustCompile(`^arn:(?:aws|aws-cn|aws-us-gov):iam::[0-9]{12}:root$`)
-	secretARN    = regexp.MustCompile(`^arn:(?:aws|aws-cn|aws-us-gov):secretsmanager:[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,512}$`)
-	organization = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
+	kmsKeyID     = pattern.New(`^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$`)
+	kmsARN       = pattern.New(`^arn:(aws|aws-cn|aws-us-gov):kms:([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}):([0-9]{12}):key/(.+)$`)
+	roleARN      = pattern.New(`^arn:(?:aws|aws-cn|aws-us-gov):iam::[0-9]{12}:role/(?:[\x21-\x29\x2b-\x3e\x40-\x7e]{1,510}/)?[A-Za-z0-9+=,.@_-]{1,64}$`)
+	rootARN      = pattern.New(`^arn:(?:aws|aws-cn|aws-us-gov):iam::[0-9]{12}:root$`)
+	secretARN    = pattern.New(`^arn:(?:aws|aws-cn|aws-us-gov):secretsmanager:[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,512}$`)
+	organization = pattern.New(`^o-[a-z0-9]{10,32}$`)
 )
 
 func parseKMSKey(s string) (string, error) {
@@ -130,9 +130,9 @@ func parseOwnOrganization(s string) (string, error) {
 // Azure. Shapes: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftkeyvault
 // and https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#object-identifiers
 var (
-	guid     = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	vaultID  = regexp.MustCompile(`^/subscriptions/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/resourcegroups/[\pL\pN_().-]{0,89}[\pL\pN_()-]/providers/microsoft\.keyvault/vaults/([a-z][a-z0-9-]{1,22}[a-z0-9])$`)
-	vaultURL = regexp.MustCompile(`^https://([a-z][a-z0-9-]{1,22}[a-z0-9])\.(?:vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net)/keys/([a-z0-9-]{1,127})$`)
+	guid     = pattern.New(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	vaultID  = pattern.New(`^/subscriptions/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/resourcegroups/[\pL\pN_().-]{0,89}[\pL\pN_()-]/providers/microsoft\.keyvault/vaults/([a-z][a-z0-9-]{1,22}[a-z0-9])$`)
+	vaultURL = pattern.New(`^https://([a-z][a-z0-9-]{1,22}[a-z0-9])\.(?:vault\.azure\.net|vault\.azure\.cn|vault\.usgovcloudapi\.net)/keys/([a-z0-9-]{1,127})$`)
 )
 
 // vaultKey is what the URL of a vault key says, in lower case: Azure compares
@@ -175,8 +175,8 @@ func parseGUID(s string) (string, error) {
 // Google Cloud. Shapes: https://cloud.google.com/kms/docs/resource-hierarchy
 // and https://cloud.google.com/resource-manager/docs/creating-managing-projects
 var (
-	cryptoKey     = regexp.MustCompile(`^projects/(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{2,62}/locations/[a-z][a-z0-9-]{1,62}/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}$`)
-	projectNumber = regexp.MustCompile(`^projects/[0-9]+/`)
+	cryptoKey     = pattern.New(`^projects/(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{2,62}/locations/[a-z][a-z0-9-]{1,62}/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}$`)
+	projectNumber = pattern.New(`^projects/[0-9]+/`)
 )
 
 func parseCryptoKey(s string) (string, error) {
@@ -199,9 +199,9 @@ func parseGroup(s string) (string, error) {
 	return strings.ToLower(s), nil
 }
 
-var groupAddress = regexp.MustCompile(`^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+var groupAddress = pattern.New(`^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 
-var label = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+var label = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // parseLabel keeps labels to what may stand in a command that people paste.
 func parseLabel(s string) (string, error) {

@@ -3,13 +3,13 @@ package config
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 
 	"byokwatch/core"
+	"byokwatch/core/pattern"
 )
 
-var fieldName = regexp.MustCompile(`^[a-z_]{1,40}$`)
+var fieldName = pattern.New(`^[a-z_]{1,40}$`)
 
 // settings are those that stand at the top or on a key.
 type settings struct {

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/pattern"
 )
 
 // Secret is the value of a secret field: a reference, ${NAME} or
@@ -66,7 +66,7 @@ func (s Secret) Resolve(ctx context.Context, lookup func(ctx context.Context, na
 	return v, nil
 }
 
-var secretName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,254}$`)
+var secretName = pattern.New(`^[A-Za-z_][A-Za-z0-9_]{0,254}$`)
 
 // platformNames are prefixes of what the platforms put into a function's
 // environment: credentials and addresses of token endpoints among them. A

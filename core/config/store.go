@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/pattern"
 )
 
 // Location is a store URL taken apart.
@@ -22,14 +22,14 @@ type Location struct {
 // Grammars of the stores' names, each from its cloud's documentation.
 var (
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-	s3Bucket = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]|\.[a-z0-9]){1,61}[a-z0-9]$`)
+	s3Bucket = pattern.New(`^[a-z0-9](?:[a-z0-9-]|\.[a-z0-9]){1,61}[a-z0-9]$`)
 	// https://cloud.google.com/storage/docs/buckets#naming
-	gcsBucket = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
+	gcsBucket = pattern.New(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
 	// https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftstorage
-	blobAccount   = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
-	blobContainer = regexp.MustCompile(`^(?:[a-z0-9]|-[a-z0-9]){3,63}$`)
+	blobAccount   = pattern.New(`^[a-z0-9]{3,24}$`)
+	blobContainer = pattern.New(`^(?:[a-z0-9]|-[a-z0-9]){3,63}$`)
 	// The Objects contract leaves a prefix little room: 100 characters.
-	storePrefix = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}(?:/[A-Za-z0-9._-]{1,100})*$`)
+	storePrefix = pattern.New(`^[A-Za-z0-9._-]{1,100}(?:/[A-Za-z0-9._-]{1,100})*$`)
 )
 
 // ParseStore reads s3://bucket/prefix, gs://bucket/prefix,
@@ -44,8 +44,8 @@ func ParseStore(s string) (Location, error) {
 	}
 	parts := strings.Split(strings.TrimSuffix(rest, "/"), "/")
 	l := Location{Scheme: scheme}
-	grammar := map[string]*regexp.Regexp{"s3": s3Bucket, "gs": gcsBucket, "azblob": blobContainer}[scheme]
-	if grammar == nil {
+	grammar, known := map[string]pattern.Regexp{"s3": s3Bucket, "gs": gcsBucket, "azblob": blobContainer}[scheme]
+	if !known {
 		return Location{}, fmt.Errorf("%s has the scheme %s; stores are s3, gs, azblob and file", quote(s), quote(scheme))
 	}
 	if scheme == "azblob" {

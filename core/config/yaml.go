@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"byokwatch/core/pattern"
 )
 
 // parseYAML reads one YAML document of mappings, sequences and scalars. What
@@ -48,7 +49,7 @@ func parseYAML(data []byte) (*node, error) {
 // the lexer's time over one grows with the third power of its blank lines, so
 // it is refused before the lexer sees it. A comment behind a value that ends in
 // such a head is refused with it.
-var block = regexp.MustCompile(`(?m)^[ \t]*(?:[^# \t\n].*[:?\- \t])?[|>][-+0-9]*[ \t]*(?:#.*)?\r?$`)
+var block = pattern.New(`(?m)^[ \t]*(?:[^# \t\n].*[:?\- \t])?[|>][-+0-9]*[ \t]*(?:#.*)?\r?$`)
 
 const blockText = "YAML's block texts (| and >) are not allowed: write the text on one line"
 

@@ -16,9 +16,10 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"byokwatch/core/pattern"
 )
 
 // CheckAWS returns an error that names the first setting, in the order of its
@@ -99,8 +100,8 @@ func profile(env map[string]string) string {
 }
 
 var (
-	section = regexp.MustCompile(`^\[\s*(?:(profile|services)\s+)?([^\]]*?)\s*\]`)
-	assign  = regexp.MustCompile(`^\s*(endpoint_url|services)\s*[=:]\s*(.*?)\s*$`)
+	section = pattern.New(`^\[\s*(?:(profile|services)\s+)?([^\]]*?)\s*\]`)
+	assign  = pattern.New(`^\s*(endpoint_url|services)\s*[=:]\s*(.*?)\s*$`)
 )
 
 // fromFile finds each endpoint_url of one profile: its own, nested ones, and
@@ -143,7 +144,7 @@ func fromFile(name string, data []byte, profile string) []setting {
 // interface endpoint for one. amazonaws.com as such would not do: anybody can
 // have an API, a load balancer or a bucket with a name below it.
 // https://docs.aws.amazon.com/general/latest/gr/rande.html
-var awsHost = regexp.MustCompile(`^(?:` +
+var awsHost = pattern.New(`^(?:` +
 	`(?:kms|s3|secretsmanager|sts|oidc|portal\.sso|signin)(?:-fips)?(?:\.dualstack)?\.[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}\.(?:amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn)` +
 	`|(?:bucket\.)?vpce-[0-9a-z-]+\.(?:kms|kms-fips|s3|secretsmanager|sts)\.[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}\.vpce\.amazonaws\.com(?:\.cn)?` +
 	`|sts\.amazonaws\.com|s3\.amazonaws\.com)$`)
@@ -180,7 +181,7 @@ const exampleKeyID = "AKIAIOSFODNN7EXAMPLE"
 
 // realKeyID is the form of access key IDs that AWS hands out
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes).
-var realKeyID = regexp.MustCompile(`^A(?:KIA|SIA)[A-Z2-7]{16}$`)
+var realKeyID = pattern.New(`^A(?:KIA|SIA)[A-Z2-7]{16}$`)
 
 // DummyAWS says whether credentials are worth nothing: both halves are there, so
 // that the SDK looks no further, and the ID is not one that AWS could have

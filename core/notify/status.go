@@ -3,11 +3,11 @@ package notify
 import (
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"time"
 
 	"byokwatch/core/alert"
+	"byokwatch/core/pattern"
 )
 
 // maxWait caps what a channel may ask us to wait: a wrong header must not
@@ -31,7 +31,7 @@ func retryAfter(h http.Header) time.Duration {
 
 // slug is what an answer may say of itself in an error: one lower-case word,
 // such as Slack's invalid_payload. Anything else could be anything.
-var slug = regexp.MustCompile(`^[a-z][a-z_]{0,39}$`)
+var slug = pattern.New(`^[a-z][a-z_]{0,39}$`)
 
 // refusal is the error for an answer that is no acceptance.
 func refusal(a answer) *alert.Undelivered {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"byokwatch/core"
+	"byokwatch/core/pattern"
 )
 
 // MaxHold is the longest that one hold lasts, counted from the moment at which
@@ -154,7 +154,7 @@ func (r *Requests) add(k core.Key, kind string, obj Object) error {
 	return nil
 }
 
-var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+var digestForm = pattern.New(`^sha256:[0-9a-f]{64}$`)
 
 func parseRequest(k core.Key, kind string, data []byte) (request, error) {
 	var q request

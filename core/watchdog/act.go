@@ -95,7 +95,7 @@ func (l *look) restore(ctx context.Context, s Sight, p Plan) (again bool, err er
 		return false, fmt.Errorf("restored, but the record could not be saved: %w", saveErr)
 	}
 	again, err = l.act(ctx, s, after)
-	l.plan.Kind, l.done = Restore, "restored"
+	l.plan.Kind, l.plan.Why, l.done = Restore, p.Why, "restored"
 	return again, err
 }
 

@@ -17,12 +17,11 @@ func (d *draft) promote() {
 		}
 		return
 	}
-	diff := d.diff()
-	code := alert.Promoted
-	switch {
-	case d.Record.Snapshot == nil:
-		code = alert.FirstSnapshot
-	case widens(diff):
+	code, diff := alert.FirstSnapshot, []core.Difference(nil)
+	if d.good != nil {
+		code, diff = alert.Promoted, d.diff()
+	}
+	if widens(diff) {
 		code = alert.Widened
 	}
 	d.set(Promote, "Confluent has all that the snapshot gave it, and the policy differs")

@@ -19,7 +19,6 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/alert"
-	judge "byokwatch/core/policy/awskms"
 	"byokwatch/core/record"
 	"byokwatch/core/watchdog"
 	"byokwatch/functions/aws/awstest"
@@ -56,11 +55,6 @@ const (
 	auditor           = "arn:aws:iam::111122223333:role/audit-ro"
 	newcomer          = "arn:aws:iam::999988887777:role/newcomer"
 )
-
-var rules = watchdog.Rules{
-	Needs: judge.Needs, Judge: judge.Judge, Candidates: judge.Candidates, Guard: judge.Guard,
-	Trim: judge.Trim, Diff: judge.Diff, Fragment: judge.Fragment, Unlock: judge.Unlock,
-}
 
 func policyOf(statements ...string) string {
 	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`

@@ -34,6 +34,12 @@ const (
 	settle       = 5 * time.Minute
 )
 
+// rules is how key policies are judged and restored.
+var rules = watchdog.Rules{
+	Needs: awskms.Needs, Judge: awskms.Judge, Candidates: awskms.Candidates, Guard: awskms.Guard,
+	Trim: awskms.Trim, Diff: awskms.Diff, Fragment: awskms.Fragment, Unlock: awskms.Unlock,
+}
+
 // maxConfig is more than the configuration's reader accepts.
 const maxConfig = 16 << 20
 
@@ -84,10 +90,7 @@ func (w *wiring) load(ctx context.Context) (*watch, error) {
 	}
 	dog, err := watchdog.New(watchdog.Config{
 		Cloud: kms.New(w.clients.kms(w.env.region), kms.Options{}),
-		Rules: watchdog.Rules{
-			Needs: awskms.Needs, Judge: awskms.Judge, Candidates: awskms.Candidates, Guard: awskms.Guard,
-			Trim: awskms.Trim, Diff: awskms.Diff, Fragment: awskms.Fragment, Unlock: awskms.Unlock,
-		},
+		Rules: rules,
 		Store: store, Notifiers: notifiers, Keys: keys, Self: w.env.self,
 		Now: time.Now, Log: w.log,
 		Reads: confirmReads, Every: confirmEvery, Settle: settle,
