@@ -16,7 +16,7 @@ import (
 func (r *rule) label() string {
 	n := "statement " + strconv.Itoa(r.index)
 	if r.Sid != "" {
-		n += " (" + strconv.Quote(r.Sid) + ")"
+		n += " (" + strconv.Quote(abridge(r.Sid, 80)) + ")"
 	}
 	return n
 }
@@ -193,10 +193,31 @@ func shortList(values []string) string {
 	if len(values) == 0 {
 		return "nothing"
 	}
-	if len(values) > 2 {
-		return strings.Join(values[:2], ", ") + fmt.Sprintf(" and %d more", len(values)-2)
+	var shown []string
+	for _, v := range values[:min(2, len(values))] {
+		shown = append(shown, abridge(v, 160))
 	}
-	return strings.Join(values, ", ")
+	if more := len(values) - 2; more > 0 {
+		return strings.Join(shown, ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(shown, ", ")
+}
+
+// longest is how many characters of a reason are kept: findings are stored and
+// sent, and what stands in a policy is its writer's choice.
+const longest = 600
+
+// abridge cuts a text to so many characters.
+func abridge(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for i := range s {
+		if most--; most < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
 }
 
 // whyNotAllowed looks for the Allow that came closest and says what keeps it

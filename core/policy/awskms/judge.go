@@ -31,7 +31,7 @@ func Judge(p core.Policy, q core.Question) core.Judgement {
 		case need.Aspect == core.Property:
 			j.Findings[i] = judgeProperty(need, p, q.Key.ID)
 		case err != nil:
-			j.Findings[i].Reason = err.Error()
+			j.Findings[i].Reason = abridge(err.Error(), longest)
 		}
 	}
 	if err != nil {
@@ -44,7 +44,9 @@ func Judge(p core.Policy, q core.Question) core.Judgement {
 	c := newCourt(parsed, doc, p, q)
 	for i, need := range q.Needs {
 		if need.Aspect != core.Property {
-			j.Findings[i] = c.finding(need)
+			f := c.finding(need)
+			f.Reason, f.Remedy = abridge(f.Reason, longest), abridge(f.Remedy, longest)
+			j.Findings[i] = f
 		}
 	}
 	writable := core.Requirement{Aspect: core.Own, Permission: putKeyPolicy, Severity: core.Critical}

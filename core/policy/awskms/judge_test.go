@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
@@ -186,6 +187,28 @@ func TestConfluentInTheKeysOwnAccount(t *testing.T) {
 	}
 	if f := judge(within, ""); f.Result != core.Undetermined {
 		t.Errorf("in an organization that is not known: %+v", f)
+	}
+}
+
+func TestALongPolicyMakesNoLongReason(t *testing.T) {
+	long := strings.Repeat("é", 10000)
+	for _, text := range []string{
+		`{"Statement":{"Sid":"` + long + `","Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*"}}`,
+		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalType":"` + long + `"}}}}`,
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"` + long + `":"x"}}}}`,
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"` + long + `"}}`,
+		`{"Statement":{"Effect":"Allow","Principal":{"AWS":"AROA` + strings.Repeat("A", 10000) + `"},"Action":"kms:*","Resource":"*"}}`,
+		`{"Statement":{"` + long + `":1}}`,
+	} {
+		for _, f := range fuzzJudge(text).Findings {
+			size := len([]rune(f.Reason + f.Remedy))
+			for _, e := range f.Evidence {
+				size += len([]rune(e.Sid))
+			}
+			if size > 2*longest || !utf8.ValidString(f.Reason) {
+				t.Errorf("%.60s…: %d characters about %s, valid: %v", text, size, f.Permission, utf8.ValidString(f.Reason))
+			}
+		}
 	}
 }
 

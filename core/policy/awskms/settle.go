@@ -55,7 +55,7 @@ func (c *court) evidence(hits []hit) []core.Evidence {
 			continue
 		}
 		out = append(out, core.Evidence{
-			Document: c.doc.ID, Statement: h.rule.index, Sid: h.rule.Sid,
+			Document: c.doc.ID, Statement: h.rule.index, Sid: abridge(h.rule.Sid, 256),
 			Start: h.rule.start, End: h.rule.end,
 			Clause:        c.digestOfRule(h.rule),
 			ConfluentOnly: h.rule.deny && c.onlyConfluent(h.rule),
