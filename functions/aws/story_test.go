@@ -67,7 +67,7 @@ func tell(t *testing.T, arm string, play func(s *story)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &story{T: t, chat: &chat{}}
-		s.cloud = awstest.New(awstest.Options{})
+		s.cloud = awstest.New(awstest.Options{Organizations: map[string]string{"111122223333": "o-a1b2c3d4e5", "152535741197": "o-confluent0"}})
 		s.s3 = awstest.NewS3(s.cloud, awstest.S3Options{}, bucket)
 		s.cloud.Create(role, admin, kafka, auditor, newcomer)
 		s.cloud.Login(awstest.Caller{AccessKey: "watchdog", Principal: role, Session: "byokwatch"})

@@ -16,7 +16,9 @@ const DefaultAccount = "111122223333"
 // one on the real clock.
 type Options struct {
 	Account string // owner of the keys, 12 digits
-	Seed    uint64 // of faults and of everything that KMS orders at will
+	// Organizations are the AWS Organizations IDs of accounts that are in one.
+	Organizations map[string]string
+	Seed          uint64 // of faults and of everything that KMS orders at will
 	// Now is the service's clock. Sleep waits, and must end with the context.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error

@@ -28,6 +28,9 @@ func (c *Cloud) newRequest(w Caller, action, resource string, context map[string
 		"aws:currenttime":           {c.opts.Now().UTC().Format("2006-01-02T15:04:05Z")},
 		"kms:calleraccount":         {account},
 	}}
+	if org := c.opts.Organizations[account]; org != "" {
+		r.context["aws:principalorgid"] = []string{org}
+	}
 	if p := strings.SplitN(resource, ":", 6); len(p) == 6 {
 		r.context["aws:requestedregion"] = []string{p[3]}
 	}
