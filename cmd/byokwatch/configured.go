@@ -202,6 +202,9 @@ func planText(p watchdog.Plan) string {
 		what = "nothing to do"
 	case watchdog.Promote:
 		what = "becomes the snapshot"
+		if p.Snapshot != nil {
+			return fmt.Sprintf("becomes snapshot %d", p.Snapshot.Generation)
+		}
 	case watchdog.Restore:
 		what = "give back what was lost"
 	case watchdog.AlertOnly:

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"byokwatch/core"
 )
 
@@ -196,4 +199,43 @@ func TestAVerdictThatNobodyCouldReadIsNone(t *testing.T) {
 	if code != exitUnknown || !strings.Contains(stderr.String(), "no space left") {
 		t.Errorf("exit %d: %s", code, stderr.String())
 	}
+}
+
+func TestWhoAnEventNames(t *testing.T) {
+	for want, who := range map[string]core.Actor{
+		"somebody unknown":                 {},
+		"gh-run-8812 as role/terraform-ci": {Name: "gh-run-8812", ID: "arn:aws:iam::111122223333:role/terraform-ci"},
+		"user/jane":                        {Name: "jane", ID: "arn:aws:iam::111122223333:user/jane"},
+		"root":                             {ID: "arn:aws:iam::111122223333:root"},
+		"cloudformation.amazonaws.com":     {Via: "cloudformation.amazonaws.com"},
+	} {
+		if got := actor(who); got != want {
+			t.Errorf("actor(%+v) = %q, want %q", who, got, want)
+		}
+	}
+}
+
+// Each command and each flag is in the manual.
+func TestTheManualIsComplete(t *testing.T) {
+	data, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	manual := string(data)
+	a := &app{stdout: &output{}}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if !strings.Contains(manual, cmd.CommandPath()) {
+			t.Errorf("docs/cli.md does not mention %s", cmd.CommandPath())
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if !strings.Contains(manual, "--"+f.Name) {
+				t.Errorf("docs/cli.md does not mention --%s of %s", f.Name, cmd.CommandPath())
+			}
+		})
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(a.root())
 }

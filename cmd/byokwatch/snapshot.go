@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -191,11 +192,19 @@ func because(s record.Snapshot) string {
 	return line(s.Cause.Op) + " by " + line(actor(s.Cause.Actor))
 }
 
+// actor is whom an event names: the person as well as it tells, and the
+// identity that was used.
 func actor(who core.Actor) string {
-	for _, name := range []string{who.Name, who.ID, who.Via} {
-		if name != "" {
-			return name
-		}
+	id := who.ID[strings.LastIndexByte(who.ID, ':')+1:]
+	switch {
+	case who.Name != "" && id != "" && !strings.HasSuffix(id, who.Name):
+		return who.Name + " as " + id
+	case who.ID != "":
+		return id
+	case who.Name != "":
+		return who.Name
+	case who.Via != "":
+		return who.Via
 	}
 	return "somebody unknown"
 }
