@@ -16,7 +16,7 @@ const revocationMarker = "ByokwatchRevoked"
 // and the digest empty. Requirements of Aspect Own are asked of q.Self and also
 // decide Writable.
 func Judge(p core.Policy, q core.Question) core.Judgement {
-	j := core.Judgement{Findings: make([]core.Finding, len(q.Needs)), Assumed: assumed(p, q)}
+	j := core.Judgement{Findings: make([]core.Finding, len(q.Needs)), Assumed: assumed(p)}
 	if m, err := readMetadata(p); err == nil {
 		j.Disabled, j.Deleting = m.nobodyCan(), m.deleting()
 	}
@@ -72,7 +72,7 @@ func marker(p policy) string {
 }
 
 // assumed lists what could only take access away and can't be seen.
-func assumed(p core.Policy, _ core.Question) []string {
+func assumed(p core.Policy) []string {
 	out := []string{
 		"no Organizations resource control policy (RCP) denies it",
 		"Confluent's own IAM policies and service control policies allow it",
