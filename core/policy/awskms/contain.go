@@ -101,7 +101,7 @@ func (p policy) dated(values []string) []string {
 // It errs on the side of no.
 func (c clause) within(wider clause) bool {
 	return (c.who == wider.who || wider.who == everyone && !c.who.except && strings.HasPrefix(c.who.text, "AWS ")) &&
-		(c.what == wider.what || !c.what.except && !wider.what.except && patternWithin(c.what.text, wider.what.text)) &&
+		(c.what == wider.what || !c.what.except && !wider.what.except && effective(wider.what.text) && patternWithin(c.what.text, wider.what.text)) &&
 		c.on == wider.on &&
 		conditionsWithin(c.when, wider.when)
 }
@@ -141,6 +141,14 @@ func (n condition) implies(w condition) bool {
 // negated takes a lower-case operator.
 func negated(operator string) bool {
 	return strings.Contains(operator, "not")
+}
+
+// effective says that IAM reads an action pattern as a pattern: it has no
+// wildcards in the service's name, but for the lone *.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
+func effective(pattern string) bool {
+	service, _, ok := strings.Cut(pattern, ":")
+	return pattern == "*" || ok && !strings.ContainsAny(service, "*?")
 }
 
 // patternWithin says that every action that narrow matches is matched by wide;

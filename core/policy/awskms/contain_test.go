@@ -76,6 +76,8 @@ func TestOneClauseWithinAnother(t *testing.T) {
 		"a service where everybody is let in":         {decrypt + `"Principal": {"Service": "ec2.amazonaws.com"}`, decrypt + `"Principal": "*"`, false},
 		"everybody but one, where everybody is":       {decrypt + `"NotPrincipal": {"AWS": "*"}`, decrypt + `"Principal": "*"`, false},
 		"the same in another case":                    {`"Action": "KMS:decrypt", "Principal": "*"`, decrypt + `"Principal": {"AWS": "*"}`, true},
+		"an action of what is no pattern in IAM":      {decrypt + `"Principal": "*"`, `"Action": "k?s:*", "Principal": "*"`, false},
+		"an action of all services":                   {decrypt + `"Principal": "*"`, `"Action": "*", "Principal": "*"`, true},
 		"a Kelvin sign in place of a k":               {`"Action": "` + "\u212a" + `ms:decrypt", "Principal": "*"`, decrypt + `"Principal": {"AWS": "*"}`, false},
 		"an action that looks like an exception":      {`"Action": "except kms:Decrypt", "Principal": "*"`, `"NotAction": "kms:Decrypt", "Principal": "*"`, false},
 		"two exceptions against one that holds both":  {`"NotAction": ["kms:a", "kms:b"], "Principal": "*"`, `"NotAction": "kms:a kms:b", "Principal": "*"`, false},

@@ -20,6 +20,7 @@ const (
 	namedDeny        = `{"Sid": "named", "Effect": "Deny", "Principal": {"AWS": ["` + kafka + `"]}, "Action": "kms:*", "Resource": "*"}`
 	strangersDeny    = `{"Sid": "strangers", "Effect": "Deny", "Principal": {"AWS": ["` + stranger + `", "` + kafka + `"]}, "Action": "kms:*", "Resource": "*"}`
 	deletionDeny     = `{"Sid": "deletion", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "kms:ScheduleKeyDeletion", "Resource": "*"}`
+	nobodysDeny      = `{"Effect": "Deny", "Principal": {}, "Action": "kms:*", "Resource": "*"}`
 	revokedStatement = `{"Sid": "ByokwatchRevoked", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*", "Condition": {"ArnLike": {"aws:PrincipalArn": "` + kafka + `"}}}`
 )
 
@@ -128,6 +129,8 @@ func TestGuardRefusesPoliciesThatGiveOrTakeAnythingElse(t *testing.T) {
 		"the audit's condition goes":                    sid("audit", func(s *statement) { s.Conditions = nil }),
 		"the audit's condition gets another value":      sid("audit", func(s *statement) { s.Conditions[0].Values = []string{"true", "false"} }),
 		"the audit's condition may be absent":           sid("audit", func(s *statement) { s.Conditions[0].Operator = "BoolIfExists" }),
+		"the audit is about another key":                sid("audit", func(s *statement) { s.Resource = []string{"arn:aws:kms:us-west-2:111122223333:key/other"} }),
+		"a new statement is about another key":          adding(`{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "arn:aws:kms:us-west-2:111122223333:key/other"}`),
 		"the audit goes":                                without("audit"),
 		"the account's statement goes":                  without("root"),
 		"the audit's actions shrink":                    sid("audit", func(s *statement) { set(&s.Action, "kms:ListGrants") }),
@@ -223,6 +226,7 @@ func TestGuardRefusesStepsThatDoAnythingElse(t *testing.T) {
 		"the lockout check skipped":         body(func(m map[string]any) { m["BypassPolicyLockoutSafetyCheck"] = true }),
 		"a member that nobody knows":        body(func(m map[string]any) { m["DryRun"] = false }),
 		"a miscased member":                 body(func(m map[string]any) { m["policy"] = m["Policy"] }),
+		"a byte more than in the result":    body(func(m map[string]any) { m["Policy"] = m["Policy"].(string) + "\n" }),
 		"another policy than the result":    body(func(m map[string]any) { m["Policy"] = snapshotText() }),
 		"a policy that does not parse":      body(func(m map[string]any) { m["Policy"] = "{" }),
 		"the key twice, the other last":     raw(`"PolicyName"`, `"KeyId":"`+another+`","PolicyName"`),
@@ -237,6 +241,7 @@ func TestGuardRefusesStepsThatDoAnythingElse(t *testing.T) {
 		"the key enabled, which nobody did": func(c *core.Candidate) { c.Steps = append(slices.Clone(c.Steps), enable) },
 		"a result of another key":           func(c *core.Candidate) { c.Result = slices.Clone(c.Result); c.Result[0].ID = another },
 		"a result with a document more":     func(c *core.Candidate) { c.Result = append(slices.Clone(c.Result), metadataOf("Enabled")) },
+		"a result with a document less":     func(c *core.Candidate) { c.Result = c.Result[:1] },
 		"a result with another state":       func(c *core.Candidate) { c.Result = c.Result.With(metadataOf("Disabled")) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -327,12 +332,63 @@ func TestGuardOverTheCircumstances(t *testing.T) {
 		"enabling a key that awaits its deletion":          {core.Policy{good[0], metadataOf("PendingDeletion")}, good, enabling(optedIn), optedIn, true, false},
 		"writing the policy of a disabled key":             {core.Policy{live[0], metadataOf("Disabled")}, back, core.Candidate{Name: "x", Result: core.Policy{back[0], metadataOf("Disabled")}, Steps: snapshot.Steps}, whole, true, false},
 		"a role that the configuration added":              {key(liveText()), good, newRole, added, true, false},
+		"a Deny of nobody is taken away":                   {key(policyText(rootStatement, nobodysDeny)), good, withPolicy(t, core.Candidate{Name: "x", Result: good}, policyText(rootStatement, useStatement)), asks(), true, false},
+		"a Deny of nobody stays":                           {key(policyText(rootStatement, nobodysDeny)), good, withPolicy(t, core.Candidate{Name: "x", Result: good}, policyText(rootStatement, nobodysDeny, useStatement)), asks(), true, true},
 		"a revoked key":                                    {key(policyText(rootStatement, revokedStatement)), back, snapshot, whole, true, false},
 		"live that can't be read":                          {core.Policy{{Kind: core.KeyPolicy, ID: theKey, Unreadable: "access denied"}, metadataOf("Enabled")}, back, snapshot, whole, true, false},
 		"a snapshot that does not parse":                   {live, key("{"), snapshot, whole, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := Guard(x.live, x.good, x.c, x.q, x.verified); (err == nil) != x.passes {
+				t.Errorf("passes: want %t, got %v", x.passes, err)
+			}
+		})
+	}
+}
+
+// TestGuardHoldsConfluentToItsSnapshot writes by hand what Candidates would not.
+func TestGuardHoldsConfluentToItsSnapshot(t *testing.T) {
+	with := func(statement, old, new string) string {
+		out := strings.Replace(statement, old, new, 1)
+		if out == statement {
+			t.Fatalf("%q is not in %s", old, statement)
+		}
+		return out
+	}
+	until := with(useStatement, `"Resource": "*"`, `"Resource": "*", "Condition": {"DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"}}`)
+	doubtful := with(attachStatement, `"Resource": "*"`, `"Resource": "*", "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}}`)
+	carved := with(perimeterDeny, `}}`, `}, "ArnNotLike": {"aws:PrincipalArn": "`+kafka+`"}}`)
+	spares := with(perimeterDeny, `}}`, `}, "ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/admin"}}`)
+	exemptFromDeletion := with(deletionDeny, `"Resource": "*"`, `"Resource": "*", "Condition": {"ArnNotLike": {"aws:PrincipalArn": "`+kafka+`"}}`)
+	literal := with(useStatement, `"kms:GenerateDataKey*"`, `"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"`)
+	strangerHadIt := with(useStatement, storage, stranger)
+	forged := asks()
+	forged.Needs = append(slices.Clone(forged.Needs), core.Requirement{Aspect: core.Access, Principal: stranger, Permission: "kms:Decrypt", Severity: core.Critical})
+	for name, x := range map[string]struct {
+		live, good, next string
+		q                core.Question
+		passes           bool
+	}{
+		"what it had until a date, until then":          {policyText(rootStatement), policyText(rootStatement, until), policyText(rootStatement, until), asks(), true},
+		"what it had until a date, for ever":            {policyText(rootStatement), policyText(rootStatement, until), policyText(rootStatement, useStatement), asks(), false},
+		"what was in doubt, in the same words":          {policyText(rootStatement), policyText(rootStatement, doubtful), policyText(rootStatement, doubtful), asks(), true},
+		"what was in doubt, without a doubt":            {policyText(rootStatement), policyText(rootStatement, doubtful), policyText(rootStatement, attachStatement), asks(), false},
+		"what the snapshot denied":                      {policyText(rootStatement), policyText(rootStatement, useStatement, namedDeny), policyText(rootStatement, useStatement), asks(), false},
+		"a pattern for the two that it had of it":       {policyText(rootStatement), policyText(rootStatement, literal), policyText(rootStatement, useStatement), asks(), false},
+		"the two that it had of a pattern":              {policyText(rootStatement), policyText(rootStatement, useStatement), policyText(rootStatement, literal), asks(), true},
+		"a Deny that is new, spared":                    {policyText(rootStatement, perimeterDeny), policyText(rootStatement), policyText(rootStatement, carved), asks(), true},
+		"a Deny that the snapshot has too, spared":      {policyText(rootStatement, perimeterDeny), policyText(rootStatement, perimeterDeny), policyText(rootStatement, carved), asks(), false},
+		"a Deny of Confluent that is new, gone":         {policyText(rootStatement, namedDeny), policyText(rootStatement), policyText(rootStatement), asks(), true},
+		"a Deny of Confluent that the snapshot has too": {policyText(rootStatement, namedDeny), policyText(rootStatement, namedDeny), policyText(rootStatement), asks(), false},
+		"a new Deny of what Confluent never does":       {policyText(rootStatement, deletionDeny), policyText(rootStatement), policyText(rootStatement, exemptFromDeletion), asks(), false},
+		"an exemption in place of another":              {policyText(rootStatement, spares), policyText(rootStatement), policyText(rootStatement, carved), asks(), false},
+		"what a stranger had, asked for as a need":      {policyText(rootStatement), policyText(rootStatement, strangerHadIt), policyText(rootStatement, strings.Replace(strangerHadIt, `"kms:Encrypt", `, "", 1)), forged, false},
+		"what a stranger had, one action alone": {policyText(rootStatement), policyText(rootStatement, strangerHadIt),
+			policyText(rootStatement, `{"Effect": "Allow", "Principal": {"AWS": "`+stranger+`"}, "Action": "kms:Decrypt", "Resource": "*"}`), forged, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := withPolicy(t, core.Candidate{Name: "x", Result: key(x.live)}, x.next)
+			if err := Guard(key(x.live), key(x.good), c, x.q, true); (err == nil) != x.passes {
 				t.Errorf("passes: want %t, got %v", x.passes, err)
 			}
 		})

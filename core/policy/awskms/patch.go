@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,7 +25,11 @@ type bench struct {
 // to give back it is the live text itself.
 func (b bench) patch(leave []string) (string, []string, error) {
 	d, left := clean(b.now)
-	for changed := false; ; changed = true {
+	// A round carves a statement for somebody or gives one back, so that more
+	// rounds than these would be a fault of ours.
+	rounds := 1 + len(b.now.Statements)*len(configured(b.q.Key)) + 2*len(b.before.Statements)*len(b.q.Needs)
+	for changed := false; rounds > 0; changed = true {
+		rounds--
 		text, err := d.text()
 		if err != nil {
 			return "", nil, err
@@ -39,6 +44,7 @@ func (b bench) patch(leave []string) (string, []string, error) {
 			return b.asBefore(d, text), left, nil
 		}
 	}
+	return "", nil, errors.New("the patch does not settle")
 }
 
 func (b bench) with(text string) core.Policy { return withText(b.live, text) }
