@@ -43,6 +43,8 @@ type app struct {
 	env    func(string) string
 	now    func() time.Time
 
+	clients *clients // once loaded
+
 	format string // --output
 	code   int    // exit code of a command that succeeded
 }
@@ -143,11 +145,16 @@ func version() string {
 // group makes a command that only holds others refuse to be called by itself.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()
 		}
-		return usagef("unknown command %q", args[0])
+		meant := ""
+		if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+			meant = "; did you mean " + strings.Join(like, " or ") + "?"
+		}
+		return usagef("unknown command %q%s", args[0], meant)
 	}
 	return cmd
 }

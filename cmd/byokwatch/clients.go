@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	kmsapi "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -21,15 +23,35 @@ import (
 // environment, single sign-on, as the AWS command line finds them.
 type clients struct{ aws.Config }
 
+// aws loads the settings once, so that nobody is asked for a token twice.
 func (a *app) aws(ctx context.Context) (clients, error) {
+	if a.clients != nil {
+		return *a.clients, nil
+	}
 	if err := endpoint.CheckAWS(os.Environ(), os.ReadFile); err != nil {
 		return clients{}, err
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+		o.TokenProvider = a.token
+	}))
 	if err != nil {
 		return clients{}, fmt.Errorf("load the AWS settings: %w", err)
 	}
-	return clients{cfg}, nil
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return clients{}, fmt.Errorf("there are no AWS credentials to use; log in, or set AWS_PROFILE: %w", err)
+	}
+	a.clients = &clients{cfg}
+	return *a.clients, nil
+}
+
+// token asks for the code of a profile that needs one.
+func (a *app) token() (string, error) {
+	fmt.Fprint(a.stderr, "MFA code of your AWS profile: ")
+	code, err := bufio.NewReader(a.stdin).ReadString('\n')
+	if code = strings.TrimSpace(code); code == "" {
+		return "", fmt.Errorf("no MFA code: %w", err)
+	}
+	return code, nil
 }
 
 func (c clients) kms(region string) *kmsapi.Client {

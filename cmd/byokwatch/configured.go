@@ -149,9 +149,13 @@ func jsonOf(looks []look, code int) keysReport {
 func (l look) report() report {
 	var findings []core.Finding
 	for _, f := range l.plan.Verdict.Findings {
-		if f.Aspect != core.Own || l.sight.Self != "" {
-			findings = append(findings, f)
+		if f.Aspect == core.Own {
+			if l.sight.Self == "" {
+				continue
+			}
+			f.Principal = l.sight.Self
 		}
+		findings = append(findings, f)
 	}
 	r := report{
 		Verdict: l.plan.Verdict.State, Findings: results(findings, nil, l.sight.Live),

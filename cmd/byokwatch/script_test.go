@@ -75,7 +75,7 @@ func setup(env *testscript.Env) error {
 	}
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "jane", "AWS_SECRET_ACCESS_KEY": "emulated", "AWS_REGION": "us-west-2",
-		"AWS_ENDPOINT_URL": server.URL, "USER": "jane", "PAYMENTS": payments, "ORDERS": orders, "KAFKA": kafka,
+		"AWS_ENDPOINT_URL": server.URL, "EMULATOR": server.URL, "USER": "jane", "PAYMENTS": payments, "ORDERS": orders, "KAFKA": kafka,
 	} {
 		env.Setenv(name, value)
 	}

@@ -277,7 +277,12 @@ func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
 		return fmt.Errorf("Confluent is still refused: %s", why)
 	case s.back && len(writes) != 1:
 		return fmt.Errorf("the function wrote %d times, not once", len(writes))
+	case s.back && !strings.Contains(w.cloud.Policy(keyARN), s.keeps):
+		return fmt.Errorf("%q is no longer in the policy:\n%s", s.keeps, w.cloud.Policy(keyARN))
 	case s.back:
+		if s.keeps != "" {
+			w.line.add(time.Time{}, "terraform-ci", "still has the rest of its edit: %s", s.keeps)
+		}
 		w.line.add(time.Time{}, "confluent", "has all 10 permissions again; it was without this key for %d ms", writes[0].At.Sub(lost).Milliseconds())
 	case can:
 		return errors.New("Confluent got the key back although nobody wants that")

@@ -27,6 +27,9 @@ type scenario struct {
 	// missed is an event that never came: only the schedule looks.
 	missed bool
 	tells  alert.Code
+	// keeps is what else the pipeline wrote, and what must still be in the
+	// policy when Confluent is back.
+	keeps string
 }
 
 // The statements of a key policy. Confluent's are those that it asks its
@@ -80,17 +83,17 @@ func conditioned(statement, condition string) string {
 func scenarios() []scenario {
 	return []scenario{
 		{name: "removed", does: "applies a policy without Confluent's two statements, and lets an auditor in",
-			act: puts(root, audit), back: true, tells: alert.Restored},
+			act: puts(root, audit), back: true, tells: alert.Restored, keeps: "Audit"},
 		{name: "default-policy", does: "puts AWS's default key policy in place of this one",
 			act: puts(root), back: true, tells: alert.Restored},
 		{name: "narrowed", does: "writes kms:GenerateDataKey without the *",
 			act: puts(root, with(use, "kms:GenerateDataKey*", "kms:GenerateDataKey"), attach), back: true, tells: alert.Restored},
 		{name: "swapped", does: "puts another role in the place of Confluent's",
-			act: puts(root, with(use, kafka, stranger), with(attach, kafka, stranger)), back: true, tells: alert.Restored},
+			act: puts(root, with(use, kafka, stranger), with(attach, kafka, stranger)), back: true, tells: alert.Restored, keeps: stranger},
 		{name: "deny-org", does: "adds a Deny on using the key for everybody outside the organization",
-			act: puts(root, use, attach, outsiders), back: true, tells: alert.Restored},
+			act: puts(root, use, attach, outsiders), back: true, tells: alert.Restored, keeps: "DenyOutsideOrg"},
 		{name: "not-principal", does: "adds a Deny for everybody but a list of its own",
-			act: puts(root, use, attach, allBut), back: true, tells: alert.Restored},
+			act: puts(root, use, attach, allBut), back: true, tells: alert.Restored, keeps: "OnlyUs"},
 		{name: "condition", does: "allows Confluent the key only within the organization",
 			act:  puts(root, conditioned(use, `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}}`), attach),
 			back: true, tells: alert.Restored},
