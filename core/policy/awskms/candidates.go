@@ -210,7 +210,7 @@ func leftOut(leave []string) []string {
 // new role, which putting the whole snapshot back would cut off.
 func (b bench) outsiders() []string {
 	own, _ := parseARN(b.q.Key.ID)
-	ours := principalTerms(b.q.Key, nil)
+	ours := whoAll(configured(b.q.Key))
 	before := b.before.admitted()
 	var out []string
 	for _, who := range b.now.admitted() {
@@ -219,7 +219,7 @@ func (b bench) outsiders() []string {
 		if !isARN {
 			account = who[len("AWS "):]
 		}
-		if isAccount(account) && account != own.account && !ours[term{text: who}] && !slices.Contains(before, who) {
+		if isAccount(account) && account != own.account && !slices.Contains(ours, who) && !slices.Contains(before, who) {
 			out = append(out, who)
 		}
 	}

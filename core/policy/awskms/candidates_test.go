@@ -67,6 +67,51 @@ func TestCandidatesByTheKeysState(t *testing.T) {
 	}
 }
 
+func TestAKeyThatWasDisabledInTheSnapshotStaysSo(t *testing.T) {
+	q := asks(func(k *core.Key) { k.KeyState = core.CareRestore })
+	live := core.Policy{{Kind: core.KeyPolicy, ID: theKey, Text: policyText(rootStatement)}, metadataOf("Disabled")}
+	good := core.Policy{{Kind: core.KeyPolicy, ID: theKey, Text: snapshotText()}, metadataOf("Disabled")}
+	lost := lostBetween(live, good, q)
+	if len(lost) == 0 {
+		t.Fatal("nothing is lost")
+	}
+	if candidates, err := Candidates(live, good, q, lost); err != nil || len(candidates) > 0 {
+		t.Errorf("%q, %v", ops(candidates), err)
+	}
+}
+
+func TestACandidateMustImproveAndTakeNothing(t *testing.T) {
+	need := func(permission string) core.Requirement {
+		return core.Requirement{Aspect: core.Access, Permission: permission}
+	}
+	a, b := need("a"), need("b")
+	of := func(writable core.Result, results ...core.Result) core.Judgement {
+		return core.Judgement{Writable: writable, Findings: []core.Finding{{Requirement: a, Result: results[0]}, {Requirement: b, Result: results[1]}}}
+	}
+	const met, missing, unclear = core.Met, core.Missing, core.Undetermined
+	for name, x := range map[string]struct {
+		now, then core.Judgement
+		improves  bool
+	}{
+		"what was lost is met":                   {of(met, missing, missing), of(met, met, missing), true},
+		"what was lost is clear no more":         {of(met, missing, missing), of(met, unclear, missing), false},
+		"only what was not lost is met":          {of(met, missing, missing), of(met, missing, met), false},
+		"something else gets worse":              {of(met, missing, met), of(met, met, unclear), false},
+		"something else gets worse still":        {of(met, missing, unclear), of(met, met, missing), false},
+		"nothing changes":                        {of(met, met, met), of(met, met, met), false},
+		"we could not write any more":            {of(met, missing, met), of(missing, met, met), false},
+		"nobody knows whether we could write":    {of(met, missing, met), of(unclear, met, met), false},
+		"we may write, which nobody knew before": {of(unclear, missing, met), of(met, met, met), true},
+		"we could not write before either":       {of(missing, missing, met), of(missing, met, met), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := improves(x.now, x.then, []core.Requirement{a}); got != x.improves {
+				t.Errorf("%t", got)
+			}
+		})
+	}
+}
+
 func TestThereIsNoCandidate(t *testing.T) {
 	good := key(snapshotText())
 	for name, x := range map[string]struct {

@@ -112,7 +112,6 @@ func (b bench) spare(d *draft, open []core.Finding) bool {
 // giveBack puts the snapshot's own statements back where nothing else would come
 // with them.
 func (b bench) giveBack(d *draft, lost, doubtful []core.Finding, leave []string) bool {
-	ours := principalTerms(b.q.Key, leave)
 	changed := false
 	for _, s := range b.before.Statements {
 		s, some := s.without(func(id string) bool { return deadID(id) || slices.Contains(leave, id) })
@@ -125,24 +124,13 @@ func (b bench) giveBack(d *draft, lost, doubtful []core.Finding, leave []string)
 			continue
 		}
 		if !slices.ContainsFunc(clauses, func(c clause) bool {
-			return !c.withinAny(have) && !(ours[c.who] && b.had(c))
+			return !c.withinAny(have) && !b.had(c)
 		}) {
 			b.place(d, s)
 			changed = true
 		}
 	}
 	return changed
-}
-
-// principalTerms are the configured principals as clauses name them.
-func principalTerms(k core.Key, leave []string) map[term]bool {
-	out := map[term]bool{}
-	for _, p := range configured(k) {
-		if !slices.Contains(leave, p) {
-			out[term{text: whoAWS(p)}] = true
-		}
-	}
-	return out
 }
 
 func allWithin(clauses, wider []clause) bool {
@@ -162,10 +150,10 @@ func (b bench) helps(s statement, findings []core.Finding) bool {
 	return false
 }
 
-// had says that what a clause gives is no more than Confluent asks for, and
-// nothing that the snapshot is known to have denied.
+// had says that what a clause gives is for a configured principal, no more than
+// Confluent asks for, and nothing that the snapshot is known to have denied.
 func (b bench) had(c clause) bool {
-	if c.what.except || !published(c.what.text) {
+	if c.who.except || c.what.except || !published(c.what.text) {
 		return false
 	}
 	some := false
