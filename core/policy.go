@@ -12,6 +12,30 @@ const (
 	KeyMetadata Kind = "aws.key-metadata"
 )
 
+// The documents of a Google Cloud key. gcloud prints none of these with the name
+// of its resource, so a document read from a file may have an empty ID.
+const (
+	// CryptoKey is what `gcloud kms keys describe` prints; CryptoKeyVersions
+	// the array of `gcloud kms keys versions list`. Both have the key's name as
+	// ID.
+	CryptoKey         Kind = "gcp.crypto-key"
+	CryptoKeyVersions Kind = "gcp.crypto-key-versions"
+	// IAMPolicy is what a get-iam-policy command prints. ID is the name of the
+	// key, key ring, project, folder or organisation.
+	IAMPolicy Kind = "gcp.iam-policy"
+	// Role is what `gcloud iam roles describe` prints. ID is the role's name.
+	Role Kind = "gcp.role"
+	// DenyPolicies is the array of `gcloud iam policies list --kind=denypolicies`
+	// with rules. ID is the project, folder or organisation.
+	DenyPolicies Kind = "gcp.deny-policies"
+)
+
+// Ref names a document of a Policy.
+type Ref struct {
+	Kind Kind   `json:"kind"`
+	ID   string `json:"id"`
+}
+
 // Document is one answer of a cloud about a key, in the words of that cloud's
 // own command line tool, or the reason why there is none.
 type Document struct {
@@ -23,6 +47,9 @@ type Document struct {
 	// Unreadable, when not empty, says in plain words why Text is missing.
 	Unreadable string `json:"unreadable,omitempty"`
 }
+
+// Ref names the document.
+func (d Document) Ref() Ref { return Ref{d.Kind, d.ID} }
 
 // Policy is everything that decides whether Confluent can use one key.
 type Policy []Document

@@ -52,11 +52,12 @@ type Record struct {
 }
 
 // Sighting is a change that an event told of, with the digest of the documents
-// that the event itself showed and their kinds; both empty when it showed none.
+// that the event itself showed and which they were; both empty when it showed
+// none.
 type Sighting struct {
 	core.Change
 	Shown core.Digest `json:"shown,omitempty"`
-	Kinds []core.Kind `json:"kinds,omitempty"`
+	Docs  []core.Ref  `json:"docs,omitempty"`
 }
 
 const (

@@ -209,7 +209,7 @@ func (d *draft) restore(in *record.Incident) {
 	in.Intent = &record.Intent{
 		Invocation: d.Invocation, At: d.Now, Deadline: d.Deadline,
 		From: d.live.Digest, To: d.rules.Judge(c.Result, d.question).Digest,
-		Over: d.part(d.Live, kinds(docs)), Wrote: d.part(c.Result, kinds(docs)),
+		Over: d.part(d.Live, refs(docs)), Wrote: d.part(c.Result, refs(docs)),
 		Candidate: c.Name,
 	}
 	d.set(Restore, "Confluent lost what the snapshot gave it")

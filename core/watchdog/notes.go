@@ -68,7 +68,7 @@ func (d *draft) noteChanges() {
 		if c.Kind == core.Tick || again {
 			continue
 		}
-		s := record.Sighting{Change: c, Shown: d.shown(c), Kinds: kinds(c.Copy)}
+		s := record.Sighting{Change: c, Shown: d.shown(c), Docs: refs(c.Copy)}
 		s.Copy = nil
 		d.rec.Seen = appendBounded(d.rec.Seen, s, record.MaxSeen)
 		if c.Kind == core.GrantRevoked && c.Takes {
@@ -160,7 +160,7 @@ func (d *draft) noteOthers() {
 			slices.ContainsFunc(in.Others, func(c core.Change) bool { return c.EventID == s.EventID })
 		switch {
 		case known || s.Actor.ID == d.Self:
-		case in.Who == nil && s.Shown != "" && s.Shown == d.part(in.Replaced, s.Kinds):
+		case in.Who == nil && s.Shown != "" && s.Shown == d.part(in.Replaced, s.Docs):
 			// The event of the very edit that we answered, come late.
 			who := s.Change
 			in.Who = &who
@@ -189,7 +189,7 @@ func (d *draft) newlySeen() int {
 func (d *draft) suspect() *core.Change {
 	for i := len(d.rec.Seen) - 1; i >= 0; i-- {
 		s := d.rec.Seen[i]
-		if s.Shown != "" && s.Shown == d.part(d.Live, s.Kinds) {
+		if s.Shown != "" && s.Shown == d.part(d.Live, s.Docs) {
 			return &s.Change
 		}
 		if s.Shown == "" && s.Takes && s.Kind == core.StateChange && d.lostProperty() && !d.laterState(s) {
@@ -234,7 +234,7 @@ func (d *draft) awaitsFreshRead() bool {
 // nothing known explains.
 func (d *draft) unshownLoss(c core.Change) bool {
 	if len(c.Copy) == 0 || c.At.IsZero() || d.Now.Sub(c.At) > lateAfter || d.sawEvent(c.EventID) ||
-		d.good == nil || len(d.verdict.Lost) > 0 || d.shown(c) == d.part(d.Live, kinds(c.Copy)) {
+		d.good == nil || len(d.verdict.Lost) > 0 || d.shown(c) == d.part(d.Live, refs(c.Copy)) {
 		return false
 	}
 	if d.changedSince(c.At) || slices.ContainsFunc(d.rec.Restores, func(r record.Restore) bool { return r.At.After(c.At) }) {

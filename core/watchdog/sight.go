@@ -87,12 +87,12 @@ func (v view) shown(c core.Change) core.Digest {
 	return v.rules.Judge(core.Policy(c.Copy), v.question).Digest
 }
 
-// part digests only the documents of some kinds, so that it compares with what
-// shown says of an event.
-func (v view) part(p core.Policy, kinds []core.Kind) core.Digest {
+// part digests only some documents, so that it compares with what shown says
+// of an event.
+func (v view) part(p core.Policy, refs []core.Ref) core.Digest {
 	var docs core.Policy
 	for _, d := range p {
-		if slices.Contains(kinds, d.Kind) {
+		if slices.Contains(refs, d.Ref()) {
 			docs = append(docs, d)
 		}
 	}
@@ -102,12 +102,10 @@ func (v view) part(p core.Policy, kinds []core.Kind) core.Digest {
 	return v.rules.Judge(docs, v.question).Digest
 }
 
-func kinds(docs []core.Document) []core.Kind {
-	var out []core.Kind
+func refs(docs []core.Document) []core.Ref {
+	var out []core.Ref
 	for _, d := range docs {
-		if !slices.Contains(out, d.Kind) {
-			out = append(out, d.Kind)
-		}
+		out = append(out, d.Ref())
 	}
 	return out
 }
