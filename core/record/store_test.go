@@ -91,7 +91,7 @@ func full(t *testing.T, s *record.Store) record.Record {
 			Tried:  []string{"patch: denied"}, Asked: noon, Held: true,
 		},
 		Restores:   []record.Restore{{At: noon, Read: noon, From: digest('c'), To: digest('a'), Incident: "i-0"}},
-		Seen:       []record.Sighting{{Change: change, Shown: digest('d'), Kinds: []core.Kind{core.KeyPolicy}}},
+		Seen:       []record.Sighting{{Change: change, Shown: digest('d'), Docs: []core.Ref{{Kind: core.KeyPolicy, ID: change.Key}}}},
 		Revocation: &record.Revocation{Since: noon, Marker: "ByokwatchRevoked"},
 		Hint:       &record.Hint{EventID: "e", At: noon, Since: noon},
 		Suspects:   []record.Suspect{{EventID: "e", At: noon, Seen: noon}},
