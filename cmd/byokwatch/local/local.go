@@ -185,7 +185,7 @@ func (w *world) arm(ctx context.Context) error {
 // takeAway is what the pipeline does.
 func (w *world) takeAway(ctx context.Context, s scenario) (time.Time, error) {
 	if can, why, err := w.confluentCan(ctx); err != nil || !can {
-		return time.Time{}, errors.Join(err, fmt.Errorf("Confluent can't use the key before anything happened: %s", why))
+		return time.Time{}, errors.Join(err, fmt.Errorf("before anything happened the key is closed to Confluent: %s", why))
 	}
 	at := w.line.now()
 	if err := s.act(ctx, w); err != nil {
@@ -274,7 +274,7 @@ func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
 	case err != nil:
 		return err
 	case s.back && !can:
-		return fmt.Errorf("Confluent is still refused: %s", why)
+		return fmt.Errorf("the key is still closed to Confluent: %s", why)
 	case s.back && len(writes) != 1:
 		return fmt.Errorf("the function wrote %d times, not once", len(writes))
 	case s.back && !strings.Contains(w.cloud.Policy(keyARN), s.keeps):
@@ -285,7 +285,7 @@ func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
 		}
 		w.line.add(time.Time{}, "confluent", "has all 10 permissions again; it was without this key for %d ms", writes[0].At.Sub(lost).Milliseconds())
 	case can:
-		return errors.New("Confluent got the key back although nobody wants that")
+		return errors.New("the key went back to Confluent although nobody wants that")
 	case len(writes) != 0:
 		return fmt.Errorf("the function wrote %d times to a key that it has to leave alone", len(writes))
 	default:

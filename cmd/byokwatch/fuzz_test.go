@@ -1,0 +1,37 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// Whatever a file holds, check answers with one of its codes, with one JSON
+// value, and with nothing that a terminal would obey.
+func FuzzCheck(f *testing.F) {
+	f.Add([]byte(goodPolicy))
+	f.Add([]byte(`{"Policy":"{\"Statement\":[]}","PolicyName":"default"}`))
+	f.Add([]byte(`{"KeyMetadata":{"KeyState":"Disabled"}}`))
+	f.Add([]byte(`[{"kind":"aws.key-policy","id":"x","text":"{\"Statement\":[]}"}]`))
+	f.Add([]byte("{\"Statement\":[{\"Sid\":\"\\u001b[2J\",\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}]}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		args := []string{"check", "--cloud", "aws", "--policy", "-", "--role", kafka, "--key", payments}
+		text := runArgs(string(data), args...)
+		asJSON := runArgs(string(data), append(args, "--output", "json")...)
+		if text.code != asJSON.code || text.code < exitIntact || text.code > exitUnknown {
+			t.Errorf("exit %d as text, %d as JSON", text.code, asJSON.code)
+		}
+		var value map[string]any
+		if err := json.Unmarshal([]byte(asJSON.stdout), &value); err != nil {
+			t.Errorf("%v:\n%s", err, asJSON.stdout)
+		}
+		if _, failed := value["error"]; failed != (text.code == exitUnknown) {
+			t.Errorf("exit %d with %v", text.code, value)
+		}
+		for _, out := range []string{text.stdout, text.stderr, asJSON.stdout, asJSON.stderr} {
+			if i := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && (r < 0x20 || r >= 0x7f && r < 0xa0) }); i >= 0 {
+				t.Errorf("control character at %d of %q", i, out)
+			}
+		}
+	})
+}
