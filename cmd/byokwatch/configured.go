@@ -54,6 +54,9 @@ func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil
 
 func (a *app) checkConfigured(ctx context.Context, f checkFlags, names []string) error {
 	cfg, err := a.config(f.source)
+	if errors.Is(err, errNoConfig) {
+		return fmt.Errorf("%w; to judge a file without one, give --cloud, --policy and --role", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,7 +103,7 @@ type keysReport struct {
 func (a *app) showLooks(looks []look, all bool) error {
 	a.code = a.worstOf(looks)
 	if a.format == "json" {
-		return a.json(jsonOf(looks, a.code))
+		return a.jsonLooks(looks)
 	}
 	for i, l := range looks {
 		if i > 0 {
@@ -122,6 +125,17 @@ func (a *app) worstOf(looks []look) int {
 		codes = append(codes, l.code())
 	}
 	return worst(codes)
+}
+
+// jsonLooks prints looks as one JSON value; what could not be told is told on
+// standard error too.
+func (a *app) jsonLooks(looks []look) error {
+	for _, l := range looks {
+		if l.err != nil {
+			fmt.Fprintf(a.stderr, "%s: %s\n", line(l.key.Name()), plain(l.err.Error()))
+		}
+	}
+	return a.json(jsonOf(looks, a.code))
 }
 
 func jsonOf(looks []look, code int) keysReport {

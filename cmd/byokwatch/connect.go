@@ -27,6 +27,8 @@ import (
 
 const defaultConfig = "byokwatch.yaml"
 
+var errNoConfig = errors.New("there is no configuration")
+
 // source is where a command finds its configuration and records.
 type source struct {
 	config  string
@@ -57,7 +59,7 @@ func (a *app) config(s source) (*config.Config, error) {
 	name = cmp.Or(name, defaultConfig)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no configuration %s: name one with --config, or set BYOKWATCH_CONFIG", name)
+		return nil, fmt.Errorf("%w %s: name one with --config, or set BYOKWATCH_CONFIG", errNoConfig, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)

@@ -93,7 +93,7 @@ func (a *app) sweep(ctx context.Context, s source, dry bool) error {
 func (a *app) showSweep(looks []look, dry bool, failed error) error {
 	a.code = a.worstOf(looks)
 	if a.format == "json" && failed == nil {
-		return a.json(jsonOf(looks, a.code))
+		return a.jsonLooks(looks)
 	}
 	if a.format == "json" {
 		return failed

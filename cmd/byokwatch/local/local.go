@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -121,6 +122,9 @@ func play(ctx context.Context, o Options, s scenario) (err error) {
 	if err != nil {
 		return err
 	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
 	if !o.Keep {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
@@ -214,11 +218,17 @@ func (w *world) react(ctx context.Context, s scenario) error {
 			return err
 		}
 	default:
-		first := w.cloud.Events()[w.told]
-		w.line.add(time.Time{}, "event", "%s goes from CloudTrail by EventBridge to the function", first.Name)
+		w.line.add(time.Time{}, "event", "%s goes from CloudTrail by EventBridge to the function", w.cloud.Events()[w.told].Name)
 	}
-	if _, err := w.deliver(ctx); err != nil {
+	first := w.told
+	if err := w.deliver(ctx); err != nil {
 		return err
+	}
+	if s.twice {
+		if err := w.invoke(ctx, w.cloud.Events()[first].Data); err != nil {
+			return err
+		}
+		w.line.add(time.Time{}, "event", "arrives a second time; nothing follows")
 	}
 	for _, write := range w.writes() {
 		w.line.add(write.At, "byokwatch", "read the key, judged it, recorded an incident, and writes the policy with Confluent's access")

@@ -26,7 +26,9 @@ type scenario struct {
 	observe bool // mode observe
 	// missed is an event that never came: only the schedule looks.
 	missed bool
-	tells  alert.Code
+	// twice is an event that is delivered again when all is done.
+	twice bool
+	tells alert.Code
 	// keeps is what else the pipeline wrote, and what must still be in the
 	// policy when Confluent is back.
 	keeps string
@@ -105,6 +107,8 @@ func scenarios() []scenario {
 			}},
 		{name: "missed-event", does: "removes Confluent, and the event of it is lost on its way",
 			act: puts(root), missed: true, back: true, tells: alert.Restored},
+		{name: "redelivered", does: "removes Confluent, and the event of it arrives twice",
+			act: puts(root), twice: true, back: true, tells: alert.Restored},
 		{name: "source-ip", does: "allows Confluent the key only from an address range",
 			act: puts(root, conditioned(use, ownNetwork), attach), tells: alert.Unclear},
 		{name: "observe", does: "removes Confluent, while the key is only observed",
