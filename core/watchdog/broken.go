@@ -232,7 +232,7 @@ func (d *draft) candidate() (*core.Candidate, []string, error) {
 			continue
 		}
 		result := d.rules.Judge(c.Result, d.question)
-		if !gains(d.verdict.Lost, result) || worse(d.live, result) || result.Writable == core.Missing {
+		if !gains(d.verdict.Lost, *d.good, result) || worse(d.live, result) || result.Writable == core.Missing {
 			refused = append(refused, c.Name+": it would not help, or would take something else away")
 			continue
 		}

@@ -24,7 +24,9 @@ func Decide(live core.Judgement, good *core.Judgement) core.Verdict {
 		switch f.Result {
 		case core.Met:
 		case core.Missing:
-			if known && before.Result == core.Met {
+			// What the snapshot gave in a way that nobody can decide, and a
+			// person accepted, is lost all the same when it is gone.
+			if known && before.Result != core.Missing {
 				v.Lost = append(v.Lost, f.Requirement)
 			} else {
 				v.Never = append(v.Never, f.Requirement)
@@ -81,10 +83,15 @@ func worse(a, b core.Judgement) bool {
 	return len(a.Findings) != len(b.Findings) || rank[b.Writable] < rank[a.Writable]
 }
 
-// gains says that something lost is met under b.
-func gains(lost []core.Requirement, b core.Judgement) bool {
+// gains says that b brings something lost back to what it was in the snapshot.
+func gains(lost []core.Requirement, good, b core.Judgement) bool {
+	had := map[core.Requirement]core.Result{}
+	for _, f := range good.Findings {
+		had[f.Requirement] = f.Result
+	}
 	for _, f := range b.Findings {
-		if f.Result == core.Met && slices.Contains(lost, f.Requirement) {
+		was, known := had[f.Requirement]
+		if known && f.Result != core.Missing && f.Result == was && slices.Contains(lost, f.Requirement) {
 			return true
 		}
 	}

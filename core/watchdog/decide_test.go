@@ -30,7 +30,7 @@ func TestAVerdictIsRelativeToTheSnapshot(t *testing.T) {
 		"lost":                             {one(need, core.Missing), ptr(one(need, core.Met)), core.Broken, 1, 0, 0},
 		"never had":                        {one(need, core.Missing), ptr(one(need, core.Missing)), core.Broken, 0, 1, 0},
 		"never had without a snapshot":     {one(need, core.Missing), nil, core.Broken, 0, 1, 0},
-		"never had if that was in doubt":   {one(need, core.Missing), ptr(one(need, core.Undetermined)), core.Broken, 0, 1, 0},
+		"lost, though it was in doubt":     {one(need, core.Missing), ptr(one(need, core.Undetermined)), core.Broken, 1, 0, 0},
 		"never had if that was not needed": {one(need, core.Missing), ptr(core.Judgement{}), core.Broken, 0, 1, 0},
 		"a doubt":                          {one(need, core.Undetermined, "a"), ptr(one(need, core.Met, "a")), core.Unclear, 0, 0, 1},
 		"the doubt of the snapshot":        {one(need, core.Undetermined, "a", "b"), ptr(one(need, core.Undetermined, "b", "a", "a")), core.Intact, 0, 0, 0},

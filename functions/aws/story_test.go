@@ -454,3 +454,28 @@ func TestNothingIsWrittenForTheseEither(t *testing.T) {
 		})
 	})
 }
+
+func TestAnAcceptedConditionThatIsRemovedComesBackAsItWas(t *testing.T) {
+	// The condition that the AWS console writes for external accounts.
+	// https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html
+	use, grants, _ := strings.Cut(confluentStatements, ",\n\t {")
+	grants = `{` + strings.Replace(grants, `"Resource":"*"`, `"Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":"true"}}`, 1)
+	conditioned := policyOf(rootStatement, use, grants)
+	tell(t, armedPolicy, func(s *story) {
+		s.put(conditioned)
+		_, p, err := s.watchdog().Preview(s.Context(), s.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := s3store.New(s.cloud.S3("watchdog", region), bucket, "prod")
+		if err := record.NewStore(objects, nil).Request(s.Context(), s.key, record.Accept{Digest: p.Judgement.Digest, By: "jane"}); err != nil {
+			t.Fatal(err)
+		}
+		s.tick()
+		s.put(policyOf(rootStatement, use))
+		s.wantOurs(1)
+		if !strings.Contains(s.cloud.Policy(payments), "GrantIsForAWSResource") {
+			t.Errorf("policy\n%s", s.cloud.Policy(payments))
+		}
+	})
+}

@@ -21,7 +21,7 @@ const (
 // longer knows, without saying which, so that each way is followed by variants
 // that leave out one Confluent role after the other.
 //
-// Every candidate turns something lost into Met, makes no finding worse than
+// Every candidate brings something lost back to what the snapshot had, makes no finding worse than
 // live, and leaves the watchdog its right to write. There is none for a revoked
 // key, and for one that nobody can use only where its state may be restored.
 // An error means that a policy can't be read or that KMS would not take any way
@@ -48,7 +48,7 @@ func Candidates(live, good core.Policy, q core.Question, lost []core.Requirement
 		if made != nil {
 			return nil, made
 		}
-		if len(c.Steps) > 0 && improves(j, Judge(c.Result, q), lost) && !slices.ContainsFunc(out, func(o core.Candidate) bool { return sameResult(o, c) }) {
+		if len(c.Steps) > 0 && b.improves(j, Judge(c.Result, q)) && !slices.ContainsFunc(out, func(o core.Candidate) bool { return sameResult(o, c) }) {
 			out = append(out, c)
 		}
 	}
@@ -288,9 +288,9 @@ func enableAllowed(live, good core.Policy, k core.Key) bool {
 	return err == nil && k.KeyState == core.CareRestore && now.KeyState == "Disabled" && before.KeyState == "Enabled"
 }
 
-// improves says that a candidate may be written: something lost is met, no
-// finding is worse, and the watchdog keeps its rights.
-func improves(now, then core.Judgement, lost []core.Requirement) bool {
+// improves says that a candidate may be written: something lost is what it was
+// in the snapshot, no finding is worse, and the watchdog keeps its rights.
+func (b bench) improves(now, then core.Judgement) bool {
 	if rank(then.Writable) < rank(now.Writable) || len(now.Findings) != len(then.Findings) {
 		return false
 	}
@@ -300,7 +300,9 @@ func improves(now, then core.Judgement, lost []core.Requirement) bool {
 		if rank(f.Result) < rank(before) {
 			return false
 		}
-		gained = gained || f.Result == core.Met && before != core.Met && slices.Contains(lost, f.Requirement)
+		was, known := b.was[f.Requirement]
+		back := f.Result == core.Met || known && f.Result == was.Result
+		gained = gained || back && f.Result != before && slices.Contains(b.lost, f.Requirement)
 	}
 	return gained
 }

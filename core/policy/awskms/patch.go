@@ -40,7 +40,7 @@ func (b bench) patch(leave []string) (string, []string, error) {
 			doc, _ := b.live.Find(core.KeyPolicy)
 			return doc.Text, nil, nil
 		}
-		if !b.spare(&d, lost) && !b.giveBack(&d, lost, b.doubtful(j, leave), leave) && !b.copyBack(&d, b.wanted(j, lost, leave)) {
+		if !b.spare(&d, lost) && !b.giveBack(&d, lost, leave) && !b.copyBack(&d, b.wanted(j, lost, leave)) {
 			return b.asBefore(d, text), left, nil
 		}
 	}
@@ -60,19 +60,6 @@ func (b bench) open(j core.Judgement, leave []string) []core.Finding {
 	return out
 }
 
-// doubtful lists the findings of what is missing now and was undetermined in
-// the snapshot. It does not count as lost; but where a policy is written for
-// what is, the snapshot's own words on the rest come back as well.
-func (b bench) doubtful(j core.Judgement, leave []string) []core.Finding {
-	var out []core.Finding
-	for _, f := range j.Findings {
-		if f.Aspect == core.Access && f.Result == core.Missing && b.was[f.Requirement].Result == core.Undetermined && !slices.Contains(leave, f.Principal) {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
 // asBefore returns the snapshot's own text where the draft has come to say the
 // same and KMS would take it, so that a plain removal leaves no trace.
 func (b bench) asBefore(d draft, text string) string {
@@ -83,11 +70,15 @@ func (b bench) asBefore(d draft, text string) string {
 	return b.verbatim
 }
 
-// spare exempts Confluent from every Deny that stands in the way; a Deny that
-// names nobody but the principals that lost something goes.
+// spare exempts Confluent from every Deny that stands in the way of what the
+// snapshot had for certain; a Deny that names nobody but the principals that
+// lost something goes.
 func (b bench) spare(d *draft, open []core.Finding) bool {
 	hit := map[int][]string{}
 	for _, f := range open {
+		if b.was[f.Requirement].Result != core.Met {
+			continue
+		}
 		for _, e := range f.Evidence {
 			if e.Statement < len(d.statements) && d.statements[e.Statement].Effect == "Deny" && !slices.Contains(hit[e.Statement], f.Principal) {
 				hit[e.Statement] = append(hit[e.Statement], f.Principal)
@@ -111,11 +102,11 @@ func (b bench) spare(d *draft, open []core.Finding) bool {
 
 // giveBack puts the snapshot's own statements back where nothing else would come
 // with them.
-func (b bench) giveBack(d *draft, lost, doubtful []core.Finding, leave []string) bool {
+func (b bench) giveBack(d *draft, lost []core.Finding, leave []string) bool {
 	changed := false
 	for _, s := range b.before.Statements {
 		s, some := s.without(func(id string) bool { return deadID(id) || slices.Contains(leave, id) })
-		if s.Effect != "Allow" || !some || !b.helps(s, lost) && !b.helps(s, doubtful) || b.before.means(s) != d.policy().means(s) {
+		if s.Effect != "Allow" || !some || !b.helps(s, lost) || b.before.means(s) != d.policy().means(s) {
 			continue
 		}
 		have := d.policy().allows()

@@ -54,7 +54,7 @@ func lostBetween(live, good core.Policy, q core.Question) []core.Requirement {
 	var lost []core.Requirement
 	now, before := Judge(live, q).Findings, Judge(good, q).Findings
 	for i, f := range now {
-		if f.Severity == core.Critical && f.Aspect != core.Own && f.Result == core.Missing && before[i].Result == core.Met {
+		if f.Severity == core.Critical && f.Aspect != core.Own && f.Result == core.Missing && before[i].Result != core.Missing {
 			lost = append(lost, f.Requirement)
 		}
 	}
