@@ -30,6 +30,9 @@ func (d *draft) promote() {
 	f.Kept = diff
 	f.Generation = d.rec.Snapshot.Generation
 	f.Who = d.suspect()
+	if in := d.rec.Incident; f.Who == nil && in != nil {
+		f.Who = in.Who // whose edit we kept
+	}
 	d.tell(code, d.digestSubject(), once, f)
 }
 
