@@ -177,8 +177,10 @@ func (l look) report() report {
 		about: about{
 			subject: fmt.Sprintf("%s (%s):", line(l.key.Name()), where(l.key)),
 			expires: l.plan.Judgement.Expires, plan: l.planLines(), marker: l.plan.Judgement.Marker,
-			add: ungiven(core.Question{Key: l.key, At: l.sight.Now}, findings),
 		},
+	}
+	if l.plan.Kind != watchdog.Restore {
+		r.about.add = ungiven(core.Question{Key: l.key, At: l.sight.Now}, findings)
 	}
 	for _, need := range l.plan.Verdict.Lost {
 		if need.Aspect == core.Access {
