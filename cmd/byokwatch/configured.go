@@ -239,12 +239,3 @@ func planText(p watchdog.Plan) string {
 	}
 	return what
 }
-
-// notFound says that an error is about something that is not there, in words
-// that fit a command about one key.
-func notFound(err error, what string) error {
-	if errors.Is(err, core.ErrNotFound) {
-		return errors.New(what)
-	}
-	return err
-}

@@ -28,7 +28,7 @@ func (o *order) flags(cmd *cobra.Command) {
 }
 
 // request lays an order down where the watchdog looks for it.
-func (a *app) request(ctx context.Context, cfg *config.Config, o order, k core.Key, make func(by, reason string) any) error {
+func (a *app) request(ctx context.Context, cfg *config.Config, o order, k core.Key, build func(by, reason string) any) error {
 	by := cmp.Or(strings.TrimSpace(o.by), a.env("USER"), a.env("USERNAME"))
 	if by == "" {
 		return usagef("--by is missing, and the environment does not say who you are")
@@ -37,7 +37,7 @@ func (a *app) request(ctx context.Context, cfg *config.Config, o order, k core.K
 	if err != nil {
 		return err
 	}
-	if err := store.Request(ctx, k, make(by, o.reason)); err != nil {
+	if err := store.Request(ctx, k, build(by, o.reason)); err != nil {
 		return fmt.Errorf("nothing was ordered: %w", err)
 	}
 	return nil

@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -46,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"actions":   actions,
 			"exit":      exit,
 			"accept":    accept,
+			"tamper":    tamper,
 		},
 	})
 }
@@ -171,8 +178,26 @@ func accept(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// fillIn writes the script's own folder into its configurations.
+// fillIn makes a signing key and writes it and the script's own folder into its
+// configurations.
 func fillIn(dir string) error {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return err
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	if err := os.WriteFile(filepath.Join(dir, "signing.pem"), key, 0o600); err != nil {
+		return err
+	}
+	fill := strings.NewReplacer("${WORK}", filepath.ToSlash(dir), "${PUBLIC_KEY}", base64.StdEncoding.EncodeToString(spki))
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
 		return err
@@ -182,10 +207,31 @@ func fillIn(dir string) error {
 		if err != nil {
 			return err
 		}
-		text := strings.ReplaceAll(string(data), "${WORK}", filepath.ToSlash(dir))
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(name, []byte(fill.Replace(string(data))), 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tamper changes a word in every kept snapshot and record of the store.
+func tamper(ts *testscript.TestScript, neg bool, args []string) {
+	changed := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs("store"), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(name) != ".json" {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		edited := strings.ReplaceAll(string(data), args[0], args[1])
+		if edited != string(data) {
+			changed++
+		}
+		return os.WriteFile(name, []byte(edited), 0o600)
+	}))
+	if changed == 0 {
+		ts.Fatalf("%q is nowhere in the store", args[0])
+	}
 }

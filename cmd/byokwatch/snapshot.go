@@ -121,6 +121,15 @@ func snapshotOf(ctx context.Context, store *record.Store, k core.Key, generation
 	return record.Snapshot{}, errors.New(none)
 }
 
+// notFound says that an error is about something that is not there, in words
+// that fit a command about one key.
+func notFound(err error, what string) error {
+	if errors.Is(err, core.ErrNotFound) {
+		return errors.New(what)
+	}
+	return err
+}
+
 func (a *app) snapshotListCommand() *cobra.Command {
 	var s source
 	cmd := &cobra.Command{
