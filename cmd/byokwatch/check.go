@@ -71,20 +71,18 @@ func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
 	if err := f.built(); err != nil {
 		return err
 	}
-	offline := f.cloud != "" || f.key != "" || f.organization != "" || f.confluentOrg != "" || len(f.roles)+len(f.principals) > 0
+	flagged := f.cloud != "" || f.key != "" || f.organization != "" || f.confluentOrg != "" || len(f.roles)+len(f.principals) > 0
 	switch {
-	case !offline && len(f.policies) == 0:
+	case !flagged && len(f.policies) == 0:
 		return a.checkConfigured(ctx, f, names)
 	case len(f.policies) == 0:
 		return usagef("--policy is missing: name the file with the key policy, or - for standard input")
-	case !offline && len(names) == 1:
-		return a.checkFiles(f, func() (core.Key, error) {
-			cfg, err := a.config(f.source)
-			if err != nil {
-				return core.Key{}, err
-			}
-			return cfg.Find(names[0])
-		})
+	case !flagged && len(names) == 1:
+		_, k, err := a.one(f.source, names[0])
+		if err != nil {
+			return err
+		}
+		return a.checkFiles(f, k)
 	case len(names) > 0:
 		return usagef("with --policy name either one KEY of the configuration, or --cloud and --role")
 	}
@@ -92,7 +90,7 @@ func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return a.checkFiles(f, func() (core.Key, error) { return k, nil })
+	return a.checkFiles(f, k)
 }
 
 // built refuses the clouds that this version can't judge.

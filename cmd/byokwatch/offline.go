@@ -25,19 +25,11 @@ type file struct {
 	docs []core.Document
 }
 
-// checkFiles judges files about a key. The key is asked for after the files, so
-// that a file that can't be read is told of first.
-func (a *app) checkFiles(f checkFlags, key func() (core.Key, error)) error {
+// checkFiles judges files about a key.
+func (a *app) checkFiles(f checkFlags, k core.Key) error {
 	files, err := a.readFiles(f.policies)
 	if err != nil {
 		return err
-	}
-	k, err := key()
-	if err != nil {
-		return err
-	}
-	if k.Cloud != core.AWS {
-		return fmt.Errorf("%s is a key of %s: this version judges AWS KMS keys only", k.Name(), k.Cloud)
 	}
 	p, err := gather(files, k)
 	if err != nil {
