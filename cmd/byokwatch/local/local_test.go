@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -107,5 +108,17 @@ func TestTheTimelineIsInOrder(t *testing.T) {
 	want := "03:02:11.000      +0 ms  terraform-ci  now\n             | and more\n03:02:11.044     +44 ms  byokwatch     later\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestTheManualListsEveryScenario(t *testing.T) {
+	data, err := os.ReadFile("../../../docs/local-stack.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Names() {
+		if !strings.Contains(string(data), "| `"+name+"` |") {
+			t.Errorf("docs/local-stack.md has no row for %s", name)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/policy/awskms"
+	"byokwatch/functions/aws/awstest"
 	keeper "byokwatch/functions/aws/kms"
 )
 
@@ -109,6 +110,15 @@ func scenarios() []scenario {
 			act: puts(root), missed: true, back: true, tells: alert.Restored},
 		{name: "redelivered", does: "removes Confluent, and the event of it arrives twice",
 			act: puts(root), twice: true, back: true, tells: alert.Restored},
+		{name: "throttled", does: "removes Confluent, and KMS throttles whoever writes next",
+			back: true, tells: alert.Restored,
+			act: func(ctx context.Context, w *world) error {
+				if err := w.put(ctx, policy(root)); err != nil {
+					return err
+				}
+				w.cloud.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 3})
+				return nil
+			}},
 		{name: "source-ip", does: "allows Confluent the key only from an address range",
 			act: puts(root, conditioned(use, ownNetwork), attach), tells: alert.Unclear},
 		{name: "observe", does: "removes Confluent, while the key is only observed",
