@@ -140,7 +140,7 @@ var pages = []Entry{
 		Rows:      []Fact{Cluster, Lost, NeverHas, Who, By, Detail, Done, Left, Unknown, Do, Meant},
 		Done:      []string{"nothing: {held}; without it this would have been restored ({candidate})", "nothing: mode observe; in enforce this would have been restored ({candidate})", "nothing: mode observe or a hold forbids the write"},
 		Unknown:   []string{kafkaHealth},
-		Do:        []string{"put the access back by hand, {below}", "a hold that is no longer needed: `byokwatch release {key}`", reminder},
+		Do:        []string{"put the access back by hand, {below}", "{held}: once it is no longer needed, `byokwatch release {key}`", reminder},
 		Meant:     []string{meantRevoke},
 		Runbook:   "would-restore",
 	},

@@ -210,6 +210,8 @@ func span(from, to time.Time) string {
 	}
 	d := to.Sub(from).Round(time.Second)
 	switch {
+	case d < 2*time.Second: // events tell whole seconds only
+		return "about a second"
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", d/time.Second)
 	case d < 5*time.Minute && d%time.Minute != 0:

@@ -223,7 +223,7 @@ func (d *draft) unclear() {
 	in := d.open()
 	in.Findings = d.verdict.Doubt
 	f := d.facts()
-	f.Findings = d.verdict.Doubt
+	f.Findings, f.Who = d.verdict.Doubt, d.suspect()
 	d.set(AlertOnly, "a condition that can't be decided is new since the snapshot")
 	d.tell(alert.Unclear, in.ID, growing, f)
 	d.tellExpiring()

@@ -10,11 +10,8 @@ import (
 
 // promote makes live the last-known-good, unless something speaks against it.
 func (d *draft) promote() {
-	why := d.unpromotable()
-	if why != "" {
-		if d.plan.Kind == Nothing {
-			d.set(AlertOnly, "not promoted: "+why)
-		}
+	if why := d.unpromotable(); why != "" {
+		d.set(AlertOnly, "not promoted: "+why)
 		return
 	}
 	code, diff := alert.FirstSnapshot, []core.Difference(nil)
@@ -24,7 +21,11 @@ func (d *draft) promote() {
 	if widens(diff) {
 		code = alert.Widened
 	}
-	d.set(Promote, "Confluent has all that the snapshot gave it, and the policy differs")
+	why := "Confluent has all that the snapshot gave it, and the policy differs"
+	if d.good == nil {
+		why = "the first policy of this key that can be judged"
+	}
+	d.set(Promote, why)
 	d.snapshot("")
 	f := d.facts()
 	f.Kept = diff

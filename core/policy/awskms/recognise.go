@@ -59,7 +59,7 @@ func RecogniseAll(file []byte) ([]core.Document, error) {
 		return metadataFile(string(data))
 	case has("policy"):
 		return documents(members["policy"])
-	case has("kind"):
+	case has("kind") && has("text"):
 		return documents([]byte("[" + string(data) + "]"))
 	}
 	return nil, errNotAWS
