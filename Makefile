@@ -26,6 +26,7 @@ test: ## vet, formatting, house rules and every test
 
 bench: ## how fast it judges, plans and starts
 	go test -run '^$$' -bench . -benchmem ./...
+	@go test -count=1 -run '^TestOneRound' -v ./functions/... | grep 'rounds before'
 
 fuzz: ## fuzz each parser and judge for FUZZTIME
 	@grep -roE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort | while IFS=: read -r file func; do \

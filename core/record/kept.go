@@ -98,6 +98,12 @@ func (s *Store) KeepIncident(ctx context.Context, k core.Key, in Incident) error
 // Of several with one generation, which a lost race leaves behind, the latest
 // is taken.
 func (s *Store) NewestKept(ctx context.Context, k core.Key) (snap *Snapshot, invalid int, err error) {
+	return s.NewestAbove(ctx, k, 0)
+}
+
+// NewestAbove is NewestKept among the snapshots above a generation: a single
+// list where there is none.
+func (s *Store) NewestAbove(ctx context.Context, k core.Key, than int) (snap *Snapshot, invalid int, err error) {
 	names, foreign, err := s.snapshotNames(ctx, k)
 	if err != nil {
 		return nil, 0, err
@@ -106,7 +112,7 @@ func (s *Store) NewestKept(ctx context.Context, k core.Key) (snap *Snapshot, inv
 	best, refused := 0, 0
 	for _, name := range slices.Backward(names) {
 		generation, _ := generationOf(k, name)
-		if snap != nil && generation < best {
+		if generation <= than || snap != nil && generation < best {
 			break
 		}
 		if refused > maxRefused {

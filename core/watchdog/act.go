@@ -59,7 +59,7 @@ func (l *look) restore(ctx context.Context, s Sight, p Plan) (again bool, err er
 		return true, nil
 	case err != nil:
 		return false, err
-	case newest != nil && newest.Generation > s.Record.Snapshot.Generation:
+	case newest != nil:
 		l.newest = newest // the record is an older one, put back: judge again
 		return true, nil
 	}
@@ -108,7 +108,7 @@ func (l *look) saveAndLookAgain(ctx context.Context, s Sight, p Plan) (live core
 		return nil
 	})
 	g.Go(func() (err error) {
-		if newest, _, err = l.Store.NewestKept(ctx, l.key); err != nil {
+		if newest, _, err = l.Store.NewestAbove(ctx, l.key, s.Record.Snapshot.Generation); err != nil {
 			return l.storeUnreadable(ctx, fmt.Errorf("look for the newest snapshot: %w", err))
 		}
 		return nil
