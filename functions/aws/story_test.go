@@ -36,6 +36,7 @@ type story struct {
 	s3    *awstest.S3
 	key   core.Key
 	chat  *chat
+	sign  *record.Signing
 	seen  int // events delivered so far
 	runs  int
 }
@@ -97,10 +98,9 @@ func tell(t *testing.T, arm string, play func(s *story)) {
 
 func (s *story) watchdog() *watchdog.Watchdog {
 	s.Helper()
-	objects := s3store.New(s.cloud.S3("watchdog", region, func(o *s3.Options) { o.Retryer = retry.NewStandard() }), bucket, "prod")
 	w, err := watchdog.New(watchdog.Config{
 		Cloud: kms.New(s.cloud.KMS("watchdog", region), kms.Options{}), Rules: rules,
-		Store: record.NewStore(objects, nil), Notifiers: []watchdog.Notifier{s.chat},
+		Store: s.store(), Notifiers: []watchdog.Notifier{s.chat},
 		Keys: []core.Key{s.key}, Self: role, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Reads: confirmReads, Every: confirmEvery, Settle: settle,
 	})
@@ -108,6 +108,11 @@ func (s *story) watchdog() *watchdog.Watchdog {
 		s.Fatal(err)
 	}
 	return w
+}
+
+func (s *story) store() *record.Store {
+	client := s.cloud.S3("watchdog", region, func(o *s3.Options) { o.Retryer = retry.NewStandard() })
+	return record.NewStore(s3store.New(client, bucket, "prod"), s.sign)
 }
 
 // invoke hands one raw event through the door.
@@ -467,8 +472,7 @@ func TestAnAcceptedConditionThatIsRemovedComesBackAsItWas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		objects := s3store.New(s.cloud.S3("watchdog", region), bucket, "prod")
-		if err := record.NewStore(objects, nil).Request(s.Context(), s.key, record.Accept{Digest: p.Judgement.Digest, By: "jane"}); err != nil {
+		if err := s.store().Request(s.Context(), s.key, record.Accept{Digest: p.Judgement.Digest, By: "jane"}); err != nil {
 			t.Fatal(err)
 		}
 		s.tick()
