@@ -9,7 +9,6 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/alert"
-	"byokwatch/core/record"
 )
 
 const shoutEvery = 30 * time.Minute
@@ -75,45 +74,4 @@ func (w *Watchdog) logAlerts(ctx context.Context, alerts []alert.Alert) {
 	for _, a := range alerts {
 		w.Log.InfoContext(ctx, "alert", "alert", a.ID, "code", string(a.Code), "key", a.Facts.Key.ID)
 	}
-}
-
-// events is the pseudo key under which it is remembered which unreadable
-// events were told of.
-func events(cloud core.Cloud) core.Key { return core.Key{ID: "unreadable-events", Cloud: cloud} }
-
-// Unparsable tells once, per event ID, of an event that can't be understood.
-// It always returns an error: the platform's dead letters keep the event.
-func (w *Watchdog) Unparsable(ctx context.Context, invocation string, cloud core.Cloud, eventID string, cause error) error {
-	r := &run{Watchdog: w, invocation: invocation, deadline: w.Now().Add(time.Minute)}
-	if d, ok := ctx.Deadline(); ok {
-		r.deadline = d
-	}
-	cause = fmt.Errorf("event %s can't be understood: %w", eventID, cause)
-	l := &look{run: r, key: events(cloud)}
-	for range maxRounds {
-		rec, version, err := w.Store.Load(ctx, l.key)
-		if err != nil && !errors.Is(err, record.ErrInvalid) {
-			return errors.Join(cause, w.storeUnreadable(ctx, err))
-		}
-		d := begin(view{Sight: Sight{
-			Key: core.Key{}, Now: w.Now(), Invocation: invocation, Deadline: r.deadline,
-			Record: rec, wanted: w.wanted,
-		}})
-		f := alert.Facts{Subject: eventID, Detail: cause.Error(), SeenAt: d.Now}
-		d.tell(alert.EventUnreadable, eventID, once, f)
-		p := d.finish()
-		if !p.Dirty {
-			return cause
-		}
-		version, err = l.save(ctx, &p.Record, version)
-		switch {
-		case errors.Is(err, core.ErrConflict):
-			continue
-		case err != nil:
-			return errors.Join(cause, l.storeReadOnly(ctx, p, err))
-		}
-		w.logAlerts(ctx, p.Alerts)
-		return errors.Join(cause, l.deliver(ctx, p.Record, version))
-	}
-	return cause
 }

@@ -281,6 +281,22 @@ func TestAConfigurationThatProtectsLess(t *testing.T) {
 	})
 }
 
+func TestAKeyThatLeavesTheConfigurationIsToldOf(t *testing.T) {
+	armed(t, func(w *world) {
+		w.scope = "111122223333/us-west-2"
+		w.tick()
+		w.wantTold()
+		w.key.ID = strings.Replace(keyID, "1234abcd", "eeeeeeee", 1)
+		tick := core.Change{Key: w.key.ID, Kind: core.Tick, EventID: "tick", At: w.now()}
+		w.mustHandle(tick)
+		w.mustHandle(tick)
+		w.wantTold(alert.FirstSnapshot, alert.ProtectsLess)
+		if got := w.chat.last(alert.ProtectsLess).Facts.Keys; len(got) != 1 || got[0] != keyID {
+			t.Errorf("told of %q", got)
+		}
+	})
+}
+
 func TestAChatOutageDelaysAnAlertAndNothingElse(t *testing.T) {
 	armed(t, func(w *world) {
 		w.chat.down = errDown

@@ -23,8 +23,11 @@ type Config struct {
 	Notifiers []Notifier
 	Keys      []core.Key
 	Self      string // our own identity; "" where the deployment tells none
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Scope names what this watchdog is responsible for, such as account and
+	// Region; a key that leaves its configuration is told of. "" tells nothing.
+	Scope string
+	Now   func() time.Time
+	Log   *slog.Logger
 
 	// Reads equal reads, Every apart, confirm a write (KMS: 5, a second apart).
 	// A write may stay invisible for Settle.
@@ -119,7 +122,11 @@ func (w *Watchdog) Handle(ctx context.Context, invocation string, changes ...cor
 	errs := run.each(ctx, rotate(order, invocation), func(key string) error {
 		return run.look(ctx, w.keys[key], byKey[key])
 	})
-	return errors.Join(append(errs, run.postFirsts(ctx))...)
+	errs = append(errs, run.postFirsts(ctx))
+	if sweep && len(order) == len(w.Keys) {
+		errs = append(errs, run.roster(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // run is one invocation.

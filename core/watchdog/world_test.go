@@ -32,6 +32,7 @@ type world struct {
 	chat    *toyChat
 	rules   watchdog.Rules
 	now     func() time.Time
+	scope   string
 	runs    int
 }
 
@@ -60,7 +61,7 @@ func (w *world) with(c watchdog.Cloud, o record.Objects, n watchdog.Notifier) *w
 	w.Helper()
 	wd, err := watchdog.New(watchdog.Config{
 		Cloud: c, Rules: w.rules, Store: record.NewStore(o, nil), Notifiers: []watchdog.Notifier{n},
-		Keys: []core.Key{w.key}, Self: self, Now: w.now, Log: slog.New(slog.DiscardHandler),
+		Keys: []core.Key{w.key}, Self: self, Scope: w.scope, Now: w.now, Log: slog.New(slog.DiscardHandler),
 		Reads: 3, Every: time.Second, Settle: time.Minute,
 	})
 	if err != nil {

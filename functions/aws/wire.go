@@ -91,7 +91,7 @@ func (w *wiring) load(ctx context.Context) (*watch, error) {
 	dog, err := watchdog.New(watchdog.Config{
 		Cloud: kms.New(w.clients.kms(w.env.region), kms.Options{}),
 		Rules: rules,
-		Store: store, Notifiers: notifiers, Keys: keys, Self: w.env.self,
+		Store: store, Notifiers: notifiers, Keys: keys, Self: w.env.self, Scope: account + "/" + w.env.region,
 		Now: time.Now, Log: w.log,
 		Reads: confirmReads, Every: confirmEvery, Settle: settle,
 	})
