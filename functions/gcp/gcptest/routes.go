@@ -57,7 +57,7 @@ func form(prefix, name string) *regexp.Regexp {
 var routes = []*route{
 	{"GET", form("v1", keyForm), "", kmsService, "GetCryptoKey", "cloudkms.cryptoKeys.get", true, false, getKey},
 	{"PATCH", form("v1", keyForm), "", kmsService, "UpdateCryptoKey", "cloudkms.cryptoKeys.update", false, false, patchKey},
-	{"GET", form("v1", keyForm+`)/(?:cryptoKeyVersions`), "", kmsService, "ListCryptoKeyVersions", "cloudkms.cryptoKeyVersions.list", true, false, listVersions},
+	{"GET", under("v1", keyForm, "/cryptoKeyVersions"), "", kmsService, "ListCryptoKeyVersions", "cloudkms.cryptoKeyVersions.list", true, false, listVersions},
 	{"GET", form("v1", versionForm), "", kmsService, "GetCryptoKeyVersion", "cloudkms.cryptoKeyVersions.get", true, false, getVersion},
 	{"PATCH", form("v1", versionForm), "", kmsService, "UpdateCryptoKeyVersion", "cloudkms.cryptoKeyVersions.update", false, false, patchVersion},
 	{"POST", form("v1", versionForm), "destroy", kmsService, "DestroyCryptoKeyVersion", "cloudkms.cryptoKeyVersions.destroy", false, false, destroyVersion},
@@ -81,11 +81,13 @@ var routes = []*route{
 // find returns the route of a request and the resource that it names.
 func find(r *http.Request) (*route, string) {
 	path := r.URL.EscapedPath()
-	if strings.HasPrefix(path, "/v1/") { // only deny policies have an escaped slash in their name
-		plain, err := url.PathUnescape(path)
-		if err != nil {
-			return nil, ""
-		}
+	if strings.HasPrefix(path, "/v2/") {
+		// Names of deny policies hold an escaped slash. Google's clients escape it
+		// once more, people who write URLs don't; in a variable of several
+		// segments both mean the same
+		// (https://github.com/googleapis/googleapis/blob/master/google/api/http.proto).
+		path = strings.ReplaceAll(path, "%25", "%")
+	} else if plain, err := url.PathUnescape(path); err == nil {
 		path = plain
 	}
 	path, verb := cutVerb(path)
