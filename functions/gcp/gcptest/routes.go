@@ -46,8 +46,10 @@ func (r *route) permission(k *call) string {
 	return "resourcemanager." + kind + "." + verb
 }
 
-func form(prefix, name string) *regexp.Regexp {
-	return regexp.MustCompile(`^/` + prefix + `/(` + name + `)$`)
+func form(version, name string) *regexp.Regexp { return under(version, name, "") }
+
+func under(version, name, list string) *regexp.Regexp {
+	return regexp.MustCompile(`^/` + version + `/(` + name + `)` + list + `$`)
 }
 
 // routes are the methods that are served. Names of the log are those of
