@@ -77,7 +77,10 @@ type Finding struct {
 
 // Evidence points at a clause that decided a Finding.
 type Evidence struct {
-	Document  string `json:"document"`  // Document.ID
+	Document string `json:"document"` // Document.ID
+	// Kind tells documents of one ID apart; empty where a cloud has but one that
+	// decides.
+	Kind      Kind   `json:"kind,omitempty"`
 	Statement int    `json:"statement"` // index within its document, from 0
 	Sid       string `json:"sid,omitempty"`
 	Start     int    `json:"start"` // byte span within Document.Text

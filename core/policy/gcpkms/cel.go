@@ -1,0 +1,201 @@
+package gcpkms
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/env"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
+	"byokwatch/core/pattern"
+)
+
+// Bounds of what is evaluated. IAM itself takes far less: 12 logical operators.
+//
+// Source: https://cloud.google.com/iam/docs/conditions-overview#limits
+const (
+	maxExpression = 8 << 10 // bytes
+	maxDepth      = 50
+	maxCost       = 50_000
+)
+
+// language is CEL as IAM speaks it: its attributes, its functions, no macros.
+// An attribute of which nothing is known is declared as well, so that an
+// expression that names it has a meaning; anything else does not compile.
+//
+// Sources: https://cloud.google.com/iam/docs/conditions-attribute-reference,
+// https://cloud.google.com/iam/docs/conditions-overview#structure
+var language = sync.OnceValues(func() (*cel.Env, error) {
+	resource, api := cel.OpaqueType("iam.Resource"), cel.OpaqueType("iam.Api")
+	tag := func(name string, args ...*cel.Type) cel.EnvOption {
+		return cel.Function(name, cel.MemberOverload("resource_"+name, append([]*cel.Type{resource}, args...), cel.BoolType))
+	}
+	return cel.NewCustomEnv(
+		cel.StdLib(cel.StdLibSubset(&env.LibrarySubset{DisableMacros: true, ExcludeFunctions: []*env.Function{
+			env.NewFunction("matches"), env.NewFunction("dyn"), env.NewFunction("type"),
+		}})),
+		cel.ClearMacros(),
+		cel.ParserExpressionSizeLimit(maxExpression), cel.ParserRecursionLimit(maxDepth),
+		cel.Variable("resource", resource), cel.Variable("api", api),
+		cel.Variable("resource.name", cel.StringType), cel.Variable("resource.type", cel.StringType), cel.Variable("resource.service", cel.StringType),
+		cel.Variable("request.time", cel.TimestampType),
+		cel.Variable("request.path", cel.StringType), cel.Variable("request.host", cel.StringType),
+		cel.Variable("request.auth.access_levels", cel.ListType(cel.StringType)), cel.Variable("request.auth.claims", cel.DynType),
+		cel.Variable("destination.ip", cel.StringType), cel.Variable("destination.port", cel.IntType),
+		tag("matchTag", cel.StringType, cel.StringType), tag("matchTagId", cel.StringType, cel.StringType),
+		tag("hasTagKey", cel.StringType), tag("hasTagKeyId", cel.StringType),
+		cel.Function("getAttribute", cel.MemberOverload("api_getAttribute", []*cel.Type{api, cel.StringType, cel.DynType}, cel.DynType)),
+		cel.Function("hasOnly", cel.MemberOverload("list_hasOnly", []*cel.Type{cel.DynType, cel.ListType(cel.DynType)}, cel.BoolType)),
+		cel.Function("extract", cel.MemberOverload("string_extract", []*cel.Type{cel.StringType, cel.StringType}, cel.StringType,
+			cel.BinaryBinding(func(text, template ref.Val) ref.Val {
+				t, ok := text.(types.String)
+				u, also := template.(types.String)
+				if !ok || !also {
+					return types.NewErr("extract takes texts")
+				}
+				out, err := extract(string(t), string(u))
+				if err != nil {
+					return types.WrapErr(err)
+				}
+				return types.String(out)
+			}))),
+	)
+})
+
+// extract is IAM's function of that name: the part of text that stands where
+// the template has its {name}. Text before and after it in the template is
+// looked for from the left; without it the part begins or ends with the text. A
+// template that does not fit gives "".
+//
+// Source: https://cloud.google.com/iam/docs/conditions-attribute-reference#extract
+func extract(text, template string) (string, error) {
+	before, rest, open := strings.Cut(template, "{")
+	name, after, closed := strings.Cut(rest, "}")
+	if !open || !closed || name == "" || strings.ContainsAny(after, "{}") || strings.Contains(before, "}") {
+		return "", errors.New("extract takes a template with one {name}")
+	}
+	_, rest, found := strings.Cut(text, before)
+	if !found {
+		return "", nil
+	}
+	if after == "" {
+		return rest, nil
+	}
+	part, _, found := strings.Cut(rest, after)
+	if !found {
+		return "", nil
+	}
+	return part, nil
+}
+
+// facts is what is known of a request when a condition is asked.
+type facts struct {
+	at   time.Time
+	name string // of the resource; "" where it is not known
+	kind string // resource.type
+	// timeless makes the time unknown, where the dates of a policy can't be
+	// listed.
+	timeless bool
+}
+
+// The values of a request to Cloud KMS. A key's version is asked for by the
+// permission that changes it; all others are asked for on the key.
+//
+// Sources: https://cloud.google.com/iam/docs/conditions-resource-attributes,
+// https://cloud.google.com/kms/docs/reference/permissions-and-roles
+const (
+	service     = "cloudkms.googleapis.com"
+	typeKey     = service + "/CryptoKey"
+	typeVersion = service + "/CryptoKeyVersion"
+)
+
+// expression is a compiled condition.
+type expression struct {
+	clause  *clause
+	program cel.Program
+	err     error // why it has no meaning here
+	dates   []time.Time
+	timed   bool // it turns on the time
+	listed  bool // dates are all at which it may change
+	// numbered says that it names a project by number, which the key's name
+	// does not show.
+	numbered bool
+}
+
+var byNumber = pattern.New(`projects/[0-9]+(?:/|"|'|$)`)
+
+// compile reads a condition; a nil one is always true.
+func compile(c *clause) *expression {
+	if c == nil {
+		return nil
+	}
+	x := &expression{clause: c, numbered: byNumber.MatchString(c.Expression)}
+	lang, err := language()
+	if err != nil {
+		x.err = fmt.Errorf("the language of conditions: %w", err)
+		return x
+	}
+	if len(c.Expression) > maxExpression {
+		x.err = fmt.Errorf("it has %d bytes, more than %d", len(c.Expression), maxExpression)
+		return x
+	}
+	ast, issues := lang.Compile(c.Expression)
+	if err := issues.Err(); err != nil {
+		x.err = errors.New("it is not an expression as IAM documents them")
+		return x
+	}
+	if !ast.OutputType().IsExactType(cel.BoolType) && !ast.OutputType().IsExactType(cel.DynType) {
+		x.err = errors.New("it is neither true nor false")
+		return x
+	}
+	x.dates, x.timed, x.listed = datesOf(ast)
+	x.program, x.err = lang.Program(ast, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxCost))
+	return x
+}
+
+// always unknown, whatever the request.
+var hidden = []string{
+	"resource", "api", "request.path", "request.host", "request.auth.access_levels", "request.auth.claims", "destination.ip", "destination.port",
+}
+
+// holds evaluates a condition for a request.
+func (x *expression) holds(f facts) truth {
+	if x == nil {
+		return yes
+	}
+	if x.err != nil {
+		return unknown
+	}
+	vars := map[string]any{"resource.type": f.kind, "resource.service": service}
+	unknowns := make([]*cel.AttributePatternType, 0, len(hidden)+2)
+	for _, name := range hidden {
+		unknowns = append(unknowns, cel.AttributePattern(name))
+	}
+	if f.name == "" || x.numbered {
+		unknowns = append(unknowns, cel.AttributePattern("resource.name"))
+	} else {
+		vars["resource.name"] = f.name
+	}
+	if f.timeless || !x.listed || f.at.IsZero() {
+		unknowns = append(unknowns, cel.AttributePattern("request.time"))
+	} else {
+		vars["request.time"] = types.Timestamp{Time: f.at.UTC()}
+	}
+	partial, err := cel.PartialVars(vars, unknowns...)
+	if err != nil {
+		return unknown
+	}
+	out, _, err := x.program.Eval(partial)
+	if err != nil {
+		return unknown
+	}
+	if b, ok := out.(types.Bool); ok {
+		return known(bool(b))
+	}
+	return unknown
+}

@@ -1,0 +1,258 @@
+package gcpkms
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"byokwatch/core"
+)
+
+// longest is how many characters of a reason or remedy are shown: it may hold
+// text of a policy.
+const longest = 600
+
+// Reasons are for a person who is on call, tired, and has the policy open in
+// another window. They are one clause without a full stop; bindings and rules
+// count from 0, as in the evidence and the JSON.
+
+func (g *gift) label() string {
+	return fmt.Sprintf("binding %d on %s", g.binding.index, g.level.label)
+}
+
+func (g *gift) role() string { return abridge(g.binding.Role, 120) }
+
+func (b *ban) label() string {
+	name := ""
+	if b.rule.Policy != "" {
+		name = " of " + abridge(b.rule.Policy, 80)
+	}
+	return fmt.Sprintf("deny rule %d%s on %s", b.rule.index, name, b.barrier.label)
+}
+
+func (c *court) whyMet(given []gift, s subject) (reason, remedy string) {
+	best := 0
+	for i := range given {
+		if named(s, given[i].binding.Members) != named(s, []string{s.member()}) && !strings.HasPrefix(named(s, given[i].binding.Members), "all") {
+			best = i
+			break
+		}
+	}
+	for i := range given {
+		if !strings.HasPrefix(named(s, given[i].binding.Members), "all") {
+			best = i
+			break
+		}
+	}
+	g := &given[best]
+	reason = g.label() + " gives it by " + g.role()
+	switch named(s, g.binding.Members) {
+	case "allUsers":
+		return reason + " to everybody on the internet (allUsers)", "name " + s.member() + " in the place of allUsers"
+	case "allAuthenticatedUsers":
+		return reason + " to everybody with a Google account (allAuthenticatedUsers)", "name " + s.member() + " in the place of allAuthenticatedUsers"
+	}
+	if g.condition != nil {
+		reason += ", under the condition " + g.condition.named() + ", which holds now"
+	}
+	return reason, ""
+}
+
+// named is how people know a condition.
+func (x *expression) named() string {
+	if x.clause.Title != "" {
+		return fmt.Sprintf("%q", abridge(x.clause.Title, 80))
+	}
+	return fmt.Sprintf("%q", abridge(x.clause.Expression, 160))
+}
+
+func (c *court) whyDenied(denied []ban, s subject) (reason, remedy string) {
+	b := &denied[0]
+	reason = b.label() + " denies it"
+	if slices.Contains(b.rule.DeniedPrincipals, denyEveryone) {
+		reason += " to everybody"
+	}
+	if n := len(denied) - 1; n == 1 {
+		reason += ", and another rule denies it too"
+	} else if n > 1 {
+		reason += fmt.Sprintf(", and %d other rules deny it too", n)
+	}
+	if !s.account && c.onlyConfluent(b.rule) {
+		return reason + "; it names nobody but Confluent", "remove the rule, or, if it is meant, record it with byokwatch revoke"
+	}
+	return reason, "add " + s.exempt() + " to the rule's exceptionPrincipals"
+}
+
+// exempt is what a deny policy calls the subject.
+func (s subject) exempt() string {
+	if s.account {
+		return denyAccount + s.address
+	}
+	return denyGroup + s.address
+}
+
+// settleNothing says why no binding gives a permission, by the one that came
+// closest.
+func (c *court) settleNothing(f *core.Finding, b *brief) {
+	f.Reason = "no binding gives it to " + b.subject.member() + " on the key or above it, as far as can be read"
+	f.Remedy = "bind a role that has it to " + b.subject.member() + " on the key"
+	best := 0
+	for i := range b.gifts {
+		g := &b.gifts[i]
+		rank, reason, remedy := c.short(g, f.Permission)
+		if g.who != yes || rank <= best {
+			continue
+		}
+		best, f.Reason, f.Remedy = rank, reason, remedy
+		f.Evidence = c.evidence([]gift{*g}, nil, b.subject)
+		f.Evidence = append(f.Evidence, c.roleEvidence(g.binding.Role)...)
+	}
+	if best < 2 && !b.subject.account {
+		c.dead(f)
+	}
+}
+
+// short says what a binding that names the subject lacks to give a permission;
+// the higher the rank, the nearer it is.
+func (c *court) short(g *gift, permission string) (rank int, reason, remedy string) {
+	holds := g.condition.holds(c.facts(permission))
+	d, defined := c.file.roles[g.binding.Role]
+	switch {
+	case c.file.gives(g.binding.Role, permission, c.project) != no && holds == no:
+		reason, remedy = c.whyNotNow(g)
+		return 4, reason, remedy
+	case defined && d.Deleted:
+		return 3, g.label() + " gives " + g.role() + ", which is deleted, so the binding has no effect",
+			"undelete the role within 7 days of its deletion, or bind the predefined roles that Confluent documents"
+	case defined && d.Stage == disabledRole:
+		return 3, g.label() + " gives " + g.role() + ", which is disabled, so the binding has no effect", "set the role's stage to GA again"
+	case defined && custom(g.binding.Role):
+		return 2, g.label() + " gives " + g.role() + ", which does not include it", "add " + permission + " to the role"
+	}
+	return 1, g.label() + " gives only " + g.role() + ", which does not include it", "bind a role that has it to the group on the key"
+}
+
+// whyNotNow tells of a condition that does not hold, and since when.
+func (c *court) whyNotNow(g *gift) (reason, remedy string) {
+	reason = g.label() + " gives it by " + g.role() + " only under the condition " + g.condition.named() + ", which does not hold"
+	var last time.Time
+	for _, date := range g.condition.dates {
+		if !date.After(c.at) && date.After(last) {
+			last = date
+		}
+	}
+	if !last.IsZero() {
+		at := c.at
+		before := facts{at: last.Add(-time.Nanosecond), name: c.key.ID, kind: typeKey}
+		if g.condition.holds(before) == yes {
+			reason += fmt.Sprintf(": it ended at %s, %s ago", last.UTC().Format(time.RFC3339), at.Sub(last).Truncate(time.Second))
+		}
+	}
+	return reason, "bind the role without a condition, as Confluent asks, or with one that holds"
+}
+
+// roleEvidence points at the definition of a role as a whole.
+func (c *court) roleEvidence(role string) []core.Evidence {
+	d, ok := c.file.roles[role]
+	if !ok || d.span == 0 {
+		return nil
+	}
+	text, _ := c.canonicalRole(role)
+	return []core.Evidence{{Document: c.file.roleDocs[role].ID, Kind: core.Role, End: d.span, Clause: sum("role " + text)}}
+}
+
+// dead looks for a binding that names the group only as deleted.
+func (c *court) dead(f *core.Finding) {
+	for i := range c.file.levels {
+		l := &c.file.levels[i]
+		for j := range l.bindings {
+			b := &l.bindings[j]
+			at := slices.IndexFunc(b.Members, func(m string) bool { return isDeadGroup(m, c.group.address) })
+			if at < 0 || c.file.gives(b.Role, f.Permission, c.project) == no {
+				continue
+			}
+			g := gift{level: l, binding: b, who: no, condition: c.expression(b.Condition)}
+			f.Reason = g.label() + " gives it by " + g.role() + " to " + abridge(b.Members[at], 120) + ": IAM knows the group as deleted, so the binding has no effect"
+			f.Remedy = "open a Confluent ticket: a group made anew under the same address needs a binding of its own"
+			f.Evidence = c.evidence([]gift{g}, nil, c.group)
+			return
+		}
+	}
+}
+
+// whyOpen tells what left a decision open.
+func (c *court) whyOpen(maybe []gift, open []ban, permission string, s subject) (reason, remedy string) {
+	if len(open) > 0 {
+		b := &open[0]
+		return c.whyOpenBan(b, permission, s) + more(len(open)+len(maybe)-1), "add " + s.exempt() + " to the rule's exceptionPrincipals"
+	}
+	g := &maybe[0]
+	rest := more(len(maybe) - 1)
+	switch holds := g.condition.holds(c.facts(permission)); {
+	case c.file.gives(g.binding.Role, permission, c.project) == unknown && foreignRole(g.binding.Role, c.project):
+		return g.label() + " gives " + g.role() + ", a role of another project, which IAM does not take here" + rest, "bind a role of the key's own project"
+	case c.file.gives(g.binding.Role, permission, c.project) == unknown:
+		return "whether " + g.label() + " gives it can't be told: the definition of " + g.role() + " is not given" + rest,
+			"give the role's definition (gcloud iam roles describe)"
+	case holds == unknown:
+		return "whether " + g.label() + " gives it by " + g.role() + " can't be told: its condition " + g.condition.named() + " " + c.turnsOn(g.condition) + rest,
+			"bind the role without a condition, as Confluent asks"
+	}
+	return "whether " + g.label() + " is about " + s.member() + " can't be told: it names groups or sets of principals" + rest, ""
+}
+
+func more(n int) string {
+	if n > 0 {
+		return fmt.Sprintf(" (and %d more like it)", n)
+	}
+	return ""
+}
+
+func (c *court) whyOpenBan(b *ban, permission string, s subject) string {
+	switch {
+	case b.rule.unread:
+		return "what " + b.label() + " denies can't be told: its policy is given without its rules"
+	case b.who == unknown:
+		return "whether " + b.label() + " denies it to " + s.member() + " can't be told: it names " + abridge(c.nearest(b.rule, s), 200) + ", which may be it or hold it"
+	}
+	return "whether " + b.label() + " denies it can't be told: its condition " + b.condition.named() + " " + c.turnsOn(b.condition)
+}
+
+// nearest is the principal of a rule that left open whom it hits.
+func (c *court) nearest(rule *prohibition, s subject) string {
+	for _, p := range slices.Concat(rule.DeniedPrincipals, rule.ExceptionPrincipals) {
+		if s.hitBy(p, c.project) == unknown {
+			return p
+		}
+	}
+	return ""
+}
+
+// turnsOn says why a condition could not be decided.
+func (c *court) turnsOn(x *expression) string {
+	switch {
+	case x.err != nil:
+		return "is not understood: " + x.err.Error()
+	case x.timed && !x.listed:
+		return "turns on the time in a way that has no dates, so nobody can say when it ends"
+	case x.timed && c.timeless:
+		return fmt.Sprintf("turns on the time, and the conditions name more than %d dates", maxDates)
+	case x.numbered:
+		return "names a project by its number, which the key's name does not show"
+	}
+	return "turns on what is not known of a request, such as tags or where it comes from"
+}
+
+// abridge cuts foreign text.
+func abridge(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for i := range s {
+		if most--; most < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
