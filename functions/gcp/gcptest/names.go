@@ -60,6 +60,10 @@ func attached(name string) string {
 // Call with the lock held.
 func (c *Cloud) chain(name string) []string {
 	var out []string
+	if bucket, ok := strings.CutPrefix(name, BucketName("")); ok {
+		bucket, _, _ = strings.Cut(bucket, "/")
+		out, name = append(out, BucketName(bucket)), "projects/"+c.opts.Project
+	}
 	if isDeny.MatchString(name) {
 		name = attached(name)
 	}

@@ -86,7 +86,7 @@ func (c *Cloud) admitRole(resource, name string, live *policy) *failure {
 		return nil
 	}
 	r := c.customRole(name)
-	within := projectOf(name) == "" || projectOf(name) == projectOf(resource)
+	within := slices.Contains(c.chain(resource), up(name, 2)) // a project's or an organisation's own
 	if r == nil || !within {
 		return invalid("Role %s does not exist in the resource's hierarchy.", name)
 	}
