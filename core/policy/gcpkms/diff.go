@@ -1,0 +1,246 @@
+package gcpkms
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"byokwatch/core"
+)
+
+// Diff lists what changes between two policies by what they mean: who has which
+// role under which condition on which resource, what the roles give, what is
+// denied, the state of key and versions. Order, spelling and how members are
+// divided among bindings are nothing. What goes comes before what is new. A
+// document that only one side has is compared with nothing where it is a
+// policy, and left out where it is a role, since roles are read with the
+// bindings that name them.
+func Diff(from, to core.Policy) []core.Difference {
+	var out []core.Difference
+	for _, ref := range refs(from, to) {
+		was, okFrom := at(from, ref)
+		is, okTo := at(to, ref)
+		if was.Unreadable != "" || is.Unreadable != "" {
+			if was.Unreadable != is.Unreadable {
+				out = append(out, other("%s of %s: it was %s and is %s", ref.Kind, ref.ID, legible(was), legible(is)))
+			}
+			continue
+		}
+		var found []core.Difference
+		var err error
+		switch ref.Kind {
+		case core.IAMPolicy:
+			found, err = diffPolicies(ref.ID, was.Text, is.Text)
+		case core.Role:
+			if okFrom && okTo {
+				found, err = diffRoles(ref.ID, from, to)
+			}
+		case core.DenyPolicies:
+			found, err = diffDenies(ref.ID, was.Text, is.Text)
+		case core.CryptoKeyVersions:
+			if okFrom && okTo {
+				found, err = diffVersions(ref.ID, from, to)
+			}
+		case core.CryptoKey:
+			if okFrom && okTo {
+				found, err = diffKeys(was.Text, is.Text)
+			}
+		}
+		if err != nil {
+			found = []core.Difference{other("%s of %s can't be compared: %v", ref.Kind, ref.ID, err)}
+		}
+		out = append(out, found...)
+	}
+	order := []core.DifferenceKind{core.Withdraws, core.Admits, core.LosesDeny, core.Forbids, core.Other}
+	slices.SortStableFunc(out, func(a, b core.Difference) int {
+		return slices.Index(order, a.Change) - slices.Index(order, b.Change)
+	})
+	return out
+}
+
+func other(format string, args ...any) core.Difference {
+	return core.Difference{Change: core.Other, Text: fmt.Sprintf(format, args...)}
+}
+
+func legible(d core.Document) string {
+	if d.Unreadable != "" {
+		return "unreadable (" + d.Unreadable + ")"
+	}
+	return "readable"
+}
+
+// refs lists the documents of both, each once.
+func refs(from, to core.Policy) []core.Ref {
+	var out []core.Ref
+	for _, d := range slices.Concat(from, to) {
+		if !slices.Contains(out, d.Ref()) {
+			out = append(out, d.Ref())
+		}
+	}
+	return out
+}
+
+func at(p core.Policy, ref core.Ref) (core.Document, bool) {
+	for _, d := range p {
+		if d.Ref() == ref {
+			return d, true
+		}
+	}
+	return core.Document{}, false
+}
+
+// share is one member's part of a binding. Conditions are compared by what they
+// say, members without regard to the case of their address.
+type share struct{ role, expression, member string }
+
+// shares lists the parts of a policy in order, and how each member is written.
+func shares(text string) ([]share, map[share]string, error) {
+	written := map[share]string{}
+	if text == "" {
+		return nil, written, nil
+	}
+	s, err := readSheet(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []share
+	for _, g := range s.grants {
+		expression := ""
+		if g.condition != "" {
+			o, err := readObject(g.condition)
+			if err != nil {
+				return nil, nil, err
+			}
+			expression = unquote(o.get("expression"))
+		}
+		for _, m := range g.members {
+			sh := share{g.role, expression, foldMember(m)}
+			if written[sh] == "" {
+				written[sh] = m
+				out = append(out, sh)
+			}
+		}
+	}
+	return out, written, nil
+}
+
+// foldMember folds what IAM folds: the address of a person, group or service
+// account. The names of principal sets keep their case.
+func foldMember(m string) string {
+	if strings.HasPrefix(m, "principal") {
+		return m
+	}
+	return foldASCII(m)
+}
+
+func diffPolicies(level, was, is string) ([]core.Difference, error) {
+	before, spelledBefore, err := shares(was)
+	if err != nil {
+		return nil, err
+	}
+	after, spelled, err := shares(is)
+	if err != nil {
+		return nil, err
+	}
+	var out []core.Difference
+	for _, s := range before {
+		if spelled[s] != "" {
+			continue
+		}
+		d := core.Difference{Change: core.Withdraws, Text: fmt.Sprintf("%s no longer has %s on %s%s", person(spelledBefore[s]), s.role, level, s.where())}
+		if strings.HasPrefix(spelledBefore[s], "deleted:") {
+			d = other("%s, which IAM knows as deleted, no longer stands with %s on %s%s", spelledBefore[s], s.role, level, s.where())
+		}
+		out = append(out, d)
+	}
+	for _, s := range after {
+		if spelledBefore[s] != "" {
+			continue
+		}
+		d := core.Difference{Change: core.Admits, Text: fmt.Sprintf("%s has %s on %s%s", person(spelled[s]), s.role, level, s.where()), Principal: person(spelled[s])}
+		if strings.HasPrefix(spelled[s], "deleted:") {
+			d = other("%s, which IAM knows as deleted, stands with %s on %s and gets nothing by it%s", spelled[s], s.role, level, s.where())
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (s share) where() string {
+	if s.expression == "" {
+		return ""
+	}
+	return " where " + s.expression
+}
+
+// person is a member as people say it.
+func person(member string) string {
+	switch member {
+	case "allUsers":
+		return "everybody (allUsers)"
+	case "allAuthenticatedUsers":
+		return "everybody with a Google account (allAuthenticatedUsers)"
+	}
+	return member
+}
+
+// diffRoles tells what a role that both sides know gives more or less.
+func diffRoles(name string, from, to core.Policy) ([]core.Difference, error) {
+	was, err := readRole(from, name)
+	if err != nil {
+		return nil, err
+	}
+	is, err := readRole(to, name)
+	if err != nil {
+		return nil, err
+	}
+	var out []core.Difference
+	before, after := was.gives(), is.gives()
+	if less := missingFrom(before, after); len(less) > 0 {
+		out = append(out, core.Difference{Change: core.Withdraws, Text: fmt.Sprintf("role %s%s no longer gives %s", name, is.condition(), strings.Join(less, ", "))})
+	}
+	if more := missingFrom(after, before); len(more) > 0 {
+		out = append(out, core.Difference{Change: core.Admits, Text: fmt.Sprintf("role %s now gives %s", name, strings.Join(more, ", ")), Principal: "whoever has " + name})
+	}
+	if len(out) == 0 && was.condition() != is.condition() {
+		out = append(out, other("role %s was%s and is%s", name, orAlive(was), orAlive(is)))
+	}
+	return out, nil
+}
+
+// gives lists what the role gives now: nothing while disabled or deleted.
+// Source: https://cloud.google.com/iam/docs/creating-custom-roles
+func (r roleText) gives() []string {
+	if r.condition() != "" {
+		return nil
+	}
+	return r.IncludedPermissions
+}
+
+func (r roleText) condition() string {
+	switch {
+	case r.Deleted:
+		return " (deleted)"
+	case r.Stage == "DISABLED":
+		return " (disabled)"
+	}
+	return ""
+}
+
+func orAlive(r roleText) string {
+	if c := r.condition(); c != "" {
+		return c
+	}
+	return " in use"
+}
+
+func missingFrom(list, other []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(other, s) && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
