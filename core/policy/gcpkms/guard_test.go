@@ -1,6 +1,7 @@
 package gcpkms
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -234,6 +235,85 @@ func TestGuardOnWhatChangedUnderTheCandidate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if err := Guard(x.live, x.good, c, x.q, true); err == nil {
 				t.Error("passed")
+			}
+		})
+	}
+}
+
+// TestGuardOnOneBinding writes one policy over another, with the snapshot that
+// is to justify it: no more is in play than the sentence says.
+func TestGuardOnOneBinding(t *testing.T) {
+	group := "group:" + payGroup
+	const etag = `"etag": "BwKEY", "version": 3}`
+	policy := func(bindings ...string) string { return `{"bindings": [` + strings.Join(bindings, ", ") + `], ` + etag }
+	late := strings.Replace(payDated, "2027-", "2026-", 1)
+	custom, pair, viewer, operator := payBinding(payRole, group), payBinding(payPair, group), payBinding(payViewer, group), payBinding(payOperator, group)
+	revoked := func(p core.Policy) core.Policy {
+		return withText(p, core.CryptoKey, payKey, payCryptoKey(`"byokwatch-revoked": "sec-812"`))
+	}
+	for name, x := range map[string]struct {
+		live, next string
+		good       core.Policy
+		live2      func(core.Policy) core.Policy
+		group      string
+		passes     bool
+	}{
+		"the snapshot's own":                               {live: policy(), next: policy(custom), good: paid(policy(custom)), passes: true},
+		"the snapshot's own, in a binding with others":     {live: policy(payBinding(payRole, payApp)), next: policy(payBinding(payRole, payApp, group)), good: paid(policy(custom)), passes: true},
+		"the group where it is already":                    {live: policy(payBinding(payRole, payApp, group)), next: policy(payBinding(payRole, payApp, group, group)), good: paid(policy(custom))},
+		"a role of the project's":                          {live: policy(), next: policy(operator), good: withText(paid(policy()), core.IAMPolicy, payProject, policy(operator))},
+		"a custom role of the ring's":                      {live: policy(), next: policy(custom), good: withText(paid(policy()), core.IAMPolicy, payRing, policy(custom))},
+		"the predefined pair for the ring's":               {live: policy(), next: policy(pair, viewer), good: withText(paid(policy()), core.IAMPolicy, payRing, policy(custom)), passes: true},
+		"a role that everybody had":                        {live: policy(), next: policy(operator), good: paid(policy(payBinding(payOperator, "allUsers")))},
+		"the predefined role that everybody had":           {live: policy(), next: policy(pair), good: paid(policy(payBinding(payOperator, "allUsers"))), passes: true},
+		"a role that gave nothing that Confluent needs":    {live: policy(), next: policy(payBinding("roles/cloudkms.publicKeyViewer", group)), good: paid(policy(payBinding("roles/cloudkms.publicKeyViewer", group), viewer))},
+		"a binding that is over":                           {live: policy(), next: policy(payConditional(late, payRole, group)), good: paid(policy(payConditional(late, payRole, group), viewer))},
+		"a binding that holds":                             {live: policy(), next: policy(payConditional(payDated, payRole, group)), good: paid(policy(payConditional(payDated, payRole, group))), passes: true},
+		"the pair wider than the condition":                {live: policy(), next: policy(pair), good: paid(policy(payConditional(payDated, payRole, group)))},
+		"the pair under the condition":                     {live: policy(), next: policy(payConditional(payDated, payPair, group)), good: paid(policy(payConditional(payDated, payRole, group))), passes: true},
+		"the pair under a narrower condition":              {live: policy(), next: policy(payConditional(payDated, payPair, group)), good: paid(policy(custom)), passes: true},
+		"the pair for half of it":                          {live: policy(), next: policy(pair), good: paid(policy(payBinding("roles/cloudkms.cryptoKeyEncrypter", group)))},
+		"the pair for get":                                 {live: policy(), next: policy(pair), good: paid(policy(viewer))},
+		"viewer for encrypting":                            {live: policy(), next: policy(viewer), good: paid(policy(pair))},
+		"one that a deny policy took away in the snapshot": {live: policy(), next: policy(pair), good: withText(paid(policy(pair)), core.DenyPolicies, payProject, `[{"name": "policies/x/denypolicies/d", "rules": [{"denyRule": {"deniedPrincipals": ["principalSet://goog/group/`+payGroup+`"], "deniedPermissions": ["cloudkms.googleapis.com/cryptoKeyVersions.*"]}}]}]`)},
+		"a revoked key":                                    {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: revoked},
+		"no etag on either side":                           {live: `{"bindings": [], "version": 3}`, next: `{"bindings": [` + custom + `], "version": 3}`, good: paid(policy(custom))},
+		"no group configured, and none in the snapshot":    {live: policy(), next: policy(payBinding(payRole, "group:")), good: paid(policy(payBinding(payRole, "group:"))), group: "-"},
+		"a custom role that live does not show": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
+			return slices.DeleteFunc(slices.Clone(p), func(d core.Document) bool { return d.ID == payRole })
+		}, passes: true},
+		"a deleted custom role": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
+			return withText(p, core.Role, payRole, strings.Replace(roleJSON(payRole, "GA", useEncrypt), "{", `{"deleted": true, `, 1))
+		}},
+		"a disabled custom role": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
+			return withText(p, core.Role, payRole, roleJSON(payRole, "DISABLED", useEncrypt))
+		}},
+		"a custom role that grew": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
+			return withText(p, core.Role, payRole, roleJSON(payRole, "GA", useEncrypt, "a.b.c"))
+		}},
+		"a custom role that can't be read": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
+			return p.With(core.Document{Kind: core.Role, ID: payRole, Unreadable: "access denied"})
+		}},
+		"a key that nobody can use": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
+			return withText(withText(p, core.CryptoKeyVersions, payKey, payVersions("DISABLED", "DISABLED")), core.CryptoKey, payKey, strings.Replace(payCryptoKey(""), "ENABLED", "DISABLED", 1))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := paid(x.live)
+			if x.live2 != nil {
+				live = x.live2(live)
+			}
+			q := asked(payAsks(func(k *core.Key) { k.Needs.Group = strings.TrimPrefix(cmp.Or(x.group, k.Needs.Group), "-") }), live, x.good)
+			good := Trim(x.good, q)
+			c := rewritten(t, core.Candidate{Name: "one", Result: live}, x.next)
+			if role, ok := at(good, core.Ref{Kind: core.Role, ID: payRole}); ok && strings.Contains(x.next, payRole) {
+				if _, shown := at(live, role.Ref()); !shown {
+					c.Result = append(c.Result, role)
+				}
+			}
+			err := Guard(live, good, c, q, false)
+			if (err == nil) != x.passes {
+				t.Errorf("%v", err)
 			}
 		})
 	}
