@@ -20,6 +20,9 @@ func (c *court) assumed(p core.Policy) []string {
 			out = append(out, "what "+placeOf(d.ID, c.key.ID)+" gives does not count: its IAM policy can't be read ("+abridge(d.Unreadable, 120)+")")
 		}
 	}
+	if !c.topRead() {
+		out = append(out, "what folders and organisations give above those that were read does not count")
+	}
 	if !has(p, core.CryptoKey) && !has(p, core.CryptoKeyVersions) {
 		out = append(out, "the key and all its versions that hold data are enabled")
 	} else if !has(p, core.CryptoKeyVersions) {
@@ -29,6 +32,11 @@ func (c *court) assumed(p core.Policy) []string {
 		out = append(out, "the watchdog has the rights that nothing here gives it, from above what it can read")
 	}
 	return out
+}
+
+// topRead says that an organisation's IAM policy was read.
+func (c *court) topRead() bool {
+	return slices.ContainsFunc(c.file.levels, func(l level) bool { return strings.HasPrefix(l.doc.ID, "organizations/") })
 }
 
 // barriersAssumed says which deny policies were not seen.

@@ -42,7 +42,7 @@ type gift struct {
 func newCourt(f file, q core.Question) *court {
 	c := &court{
 		file: f, key: q.Key, project: projectOf(q.Key.ID), at: q.At,
-		group: groupOf(q.Key.Needs.Group), self: accountOf(q.Self),
+		group: groupOf(q.Key.Needs.Group), self: accountOf(q.Self, q.Key.Needs.Group),
 		expressions: map[clause]*expression{}, cases: map[subject]*brief{},
 	}
 	c.brief(c.group)

@@ -7,10 +7,15 @@ import "strings"
 type subject struct {
 	address string // as configured
 	account bool   // a service account, not a group
+	apart   string // a group that a service account is not in: Confluent's
 }
 
-func groupOf(address string) subject   { return subject{address: address} }
-func accountOf(address string) subject { return subject{address: address, account: true} }
+func groupOf(address string) subject { return subject{address: address} }
+
+// accountOf is the watchdog, which is never a member of Confluent's group.
+func accountOf(address, apart string) subject {
+	return subject{address: address, account: true, apart: apart}
+}
 
 // member is what IAM calls the subject in an allow policy.
 func (s subject) member() string {
@@ -36,7 +41,7 @@ func (s subject) is(member string) truth {
 	case kind == "serviceAccount":
 		return known(strings.EqualFold(address, s.address))
 	case kind == "group":
-		return unknown
+		return known(!strings.EqualFold(address, s.apart)).and(unknown)
 	case kind == "principalSet":
 		return known(strings.HasPrefix(address, "//cloudresourcemanager.googleapis.com/")).and(unknown)
 	}
@@ -100,7 +105,7 @@ func (s subject) hitBy(principal, project string) truth {
 		if !s.account && strings.EqualFold(rest, s.address) {
 			return yes
 		}
-		return known(s.account || sameDomain(rest, s.address)).and(unknown)
+		return known(s.account && !strings.EqualFold(rest, s.apart) || !s.account && sameDomain(rest, s.address)).and(unknown)
 	case cut(denySubject):
 		return known(!s.account && sameDomain(rest, s.address)).and(unknown)
 	case cut(denyAccount):

@@ -3,8 +3,6 @@ package gcpkms
 import (
 	"slices"
 	"strings"
-
-	"byokwatch/core"
 )
 
 // The permissions that the judge ever asks about. Those of Confluent are in
@@ -93,30 +91,9 @@ func foreignRole(role, project string) bool {
 	return of != project && !digits(of) && !digits(project)
 }
 
-// Roles lists the roles whose definition the judge has no table for and that
-// some binding of p gives to Confluent's group, to everybody or perhaps to the
-// watchdog: those that whoever reads a key should read as well, in the order of
-// their names. Policies that do not parse name none.
-func Roles(p core.Policy, k core.Key, self string) []string {
-	var out []string
-	group, own := groupOf(k.Needs.Group), accountOf(self)
-	for _, d := range p {
-		if d.Kind != core.IAMPolicy || d.Unreadable != "" || !reachesKey(d, k.ID) {
-			continue
-		}
-		bindings, err := parsePolicy(d.Text)
-		if err != nil {
-			continue
-		}
-		for _, b := range bindings {
-			if _, ok := predefined(b.Role); ok || slices.Contains(out, b.Role) {
-				continue
-			}
-			if among(group, b.Members) != no || self != "" && among(own, b.Members) != no {
-				out = append(out, b.Role)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
+// Builtin says that the judge knows by itself what a role gives, so that nobody
+// needs to read its definition.
+func Builtin(role string) bool {
+	_, ok := predefined(role)
+	return ok
 }

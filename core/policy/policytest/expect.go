@@ -15,7 +15,7 @@ import (
 // parseConfig reads the key and the question, one "word value" per line:
 //
 //	key ID · role ARN · principal ARN · organization ID|none ·
-//	confluent-organization ID · mode observe|enforce · key-state alert|restore ·
+//	confluent-organization ID · group ADDRESS · mode observe|enforce · key-state alert|restore ·
 //	self ARN · at RFC 3339
 //
 // role and principal may stand several times; "no-roles" forgets those before.
@@ -37,6 +37,8 @@ func parseConfig(text string, cloud core.Cloud) (core.Question, error) {
 			q.Key.Organization = value
 		case "confluent-organization":
 			q.Key.ConfluentOrganization = value
+		case "group":
+			q.Key.Needs.Group = value
 		case "mode":
 			q.Key.Mode = core.Mode(value)
 		case "key-state":

@@ -42,6 +42,9 @@ type Suite struct {
 	Cloud core.Cloud
 	// Documents gives the kind of the document that a section holds.
 	Documents map[string]core.Kind
+	// IDs gives the ID of a section's document where that is not the key's;
+	// nil where all have the key's.
+	IDs map[string]string
 	// Sources are the beginnings of addresses that count as documentation.
 	Sources []string
 }
@@ -164,6 +167,9 @@ func (s Suite) policy(sections map[string]string, id string) core.Policy {
 	var p core.Policy
 	for _, section := range slices.Sorted(maps.Keys(s.Documents)) {
 		doc := core.Document{Kind: s.Documents[section], ID: id}
+		if other, ok := s.IDs[section]; ok {
+			doc.ID = other
+		}
 		if why, ok := sections[section+".unreadable"]; ok {
 			doc.Unreadable = strings.TrimSpace(why)
 			p = append(p, doc)
