@@ -26,6 +26,9 @@ type Record struct {
 	// Restores are the newest confirmed or attempted ones, oldest first, at
 	// most MaxRestores.
 	Restores []Restore `json:"restores,omitempty"`
+	// Writes are the newest writes that we made or were about to make, oldest
+	// first, at most MaxRestores: what an event of ours is known by.
+	Writes []Write `json:"writes,omitempty"`
 	// Seen are the newest changes that events told of, oldest first, at most
 	// MaxSeen.
 	Seen []Sighting `json:"seen,omitempty"`
@@ -43,6 +46,9 @@ type Record struct {
 	// Told remembers alerts by ID, so that each is told once, or repeated only
 	// when its time has come.
 	Told map[string]Told `json:"told,omitempty"`
+	// Cursor is the key at which the next sweep starts, after one that ran out
+	// of time. Only in the record of a roster.
+	Cursor string `json:"cursor,omitempty"`
 	// Unadopted says that snapshots existed and none can be trusted any more:
 	// nothing becomes last-known-good but by acceptance.
 	Unadopted bool `json:"unadopted,omitempty"`
@@ -58,11 +64,16 @@ type Sighting struct {
 	core.Change
 	Shown core.Digest `json:"shown,omitempty"`
 	Docs  []core.Ref  `json:"docs,omitempty"`
+	Noted time.Time   `json:"noted"` // when we heard of it
+	// Revokes says that what it showed carries the mark of a revocation.
+	Revokes bool `json:"revokes,omitempty"`
 }
 
 const (
 	MaxRestores = 20
 	MaxSeen     = 20
+	// MaxOutbox bounds the alerts that wait for a channel.
+	MaxOutbox = 60
 )
 
 // Snapshot is last-known-good, sealed by Sum and, where signing is configured,
@@ -117,6 +128,8 @@ type Incident struct {
 	// one is not before Retry.
 	Tried []string  `json:"tried,omitempty"`
 	Retry time.Time `json:"retry,omitzero"`
+	// Denied says that the last attempt failed for want of a right.
+	Denied bool `json:"denied,omitempty"`
 	// Asked is when people were asked whether the loss is meant.
 	Asked time.Time `json:"asked,omitzero"`
 	// Held says that the loss was seen while a hold was in force.
@@ -143,22 +156,34 @@ type Intent struct {
 	Deadline   time.Time   `json:"deadline"`
 	From       core.Digest `json:"from"`
 	To         core.Digest `json:"to"`
-	Over       core.Digest `json:"over"` // as in Restore
-	Wrote      core.Digest `json:"wrote"`
 	Candidate  string      `json:"candidate"`
 }
 
 // Restore is one write that we made.
 type Restore struct {
-	At   time.Time   `json:"at"`   // the write
-	Read time.Time   `json:"read"` // the last read before it
+	At       time.Time   `json:"at"`   // the write
+	Read     time.Time   `json:"read"` // the last read before it
+	From     core.Digest `json:"from"`
+	To       core.Digest `json:"to"`
+	Incident string      `json:"incident"`
+}
+
+// Write is one write as we planned it, whether or not it came to pass: it is
+// recorded before it is made.
+type Write struct {
+	At       time.Time `json:"at"`    // planned
+	Until    time.Time `json:"until"` // not made after
+	Ops      []string  `json:"ops"`   // the steps' operations
+	Docs     []Wrote   `json:"docs"`
+	Incident string    `json:"incident"`
+}
+
+// Wrote is one document of a Write: its digest alone, before and after, which
+// is what an event shows.
+type Wrote struct {
+	core.Ref
 	From core.Digest `json:"from"`
 	To   core.Digest `json:"to"`
-	// Over and Wrote are the digests of only those documents that the write
-	// changed, before and after: what an event of it shows.
-	Over     core.Digest `json:"over"`
-	Wrote    core.Digest `json:"wrote"`
-	Incident string      `json:"incident"`
 }
 
 // Revocation is the owner's order, without end, that Confluent shall have no
@@ -179,9 +204,11 @@ type Hint struct {
 // Suspect is a write by our own identity of which nothing is on record.
 type Suspect struct {
 	EventID string      `json:"eventId"`
+	Op      string      `json:"op"`
 	At      time.Time   `json:"at"`
 	Seen    time.Time   `json:"seen"`
-	Digest  core.Digest `json:"digest,omitempty"`
+	Shown   core.Digest `json:"shown,omitempty"` // as in Sighting
+	Docs    []core.Ref  `json:"docs,omitempty"`
 }
 
 // Notice is an alert on its way: code and data only, rendered when sent.

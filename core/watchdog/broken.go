@@ -13,17 +13,22 @@ import (
 // have our rights. Every reason to leave the key alone comes before restore.
 func (d *draft) broken() {
 	in := d.openLost()
+	d.adoptWrite(in)
 	hold := d.hold()
 	if hold != nil {
 		in.Held = true
 	}
 	switch {
-	case d.Wrote:
+	case d.Wrote && len(d.rec.Restores) > 0:
 		d.afterWrite(in)
 	case d.Failed != "":
 		in.Tried = []string{d.Failed}
-		in.Phase, in.Intent = record.Unrestored, nil
+		if in.Intent != nil {
+			in.Intent.Deadline = d.Now // others may try; but if it was done after all, it was ours
+		}
 		d.cannotRestore(in)
+	case in.Phase == record.Restored && d.live.Digest == d.rec.Restores[len(d.rec.Restores)-1].To:
+		d.afterWrite(in) // a crash kept it from being told
 	case hold != nil:
 		d.wouldRestore(in, hold)
 	case d.keyDown(in):
@@ -160,12 +165,13 @@ func (d *draft) contested(in *record.Incident) bool {
 // wouldRestore says what mode observe, or a hold, keeps us from doing.
 func (d *draft) wouldRestore(in *record.Incident, hold *record.Hold) {
 	f := d.lostFacts(in)
-	why, again := "mode observe", every30
+	why, again, subject := "mode observe", every30, in.ID
 	if hold != nil {
 		// Maintenance is told once: its end is announced, and alerted if it
 		// ends badly.
 		why, again = "a hold is in force", once
 		f.By, f.Until, f.Detail = hold.By, hold.Until, hold.Reason
+		subject += "@" + hold.At.UTC().Format("20060102T150405")
 	}
 	if c, _, _ := d.candidate(); c != nil {
 		d.plan.Candidate = c
@@ -177,7 +183,7 @@ func (d *draft) wouldRestore(in *record.Incident, hold *record.Hold) {
 	}
 	f.Fragment = d.rules.Fragment(d.question, d.verdict.Lost)
 	d.set(AlertOnly, "would have restored: "+why)
-	d.tell(alert.Observed, in.ID, again, f)
+	d.tell(alert.Observed, subject, again, f)
 }
 
 // restore plans the write: the record says what we are about to do before we
@@ -203,17 +209,28 @@ func (d *draft) restore(in *record.Incident) {
 		d.wait(from, false, "the loss may be half of a replacement")
 		return
 	}
-	docs := changed(d.Live, c.Result)
 	in.Phase, in.Replaced = record.Restoring, d.Live
 	in.Candidate, in.Left = c.Name, c.Left
 	in.Intent = &record.Intent{
 		Invocation: d.Invocation, At: d.Now, Deadline: d.Deadline,
-		From: d.live.Digest, To: d.rules.Judge(c.Result, d.question).Digest,
-		Over: d.part(d.Live, refs(docs)), Wrote: d.part(c.Result, refs(docs)),
-		Candidate: c.Name,
+		From: d.live.Digest, To: d.rules.Judge(c.Result, d.question).Digest, Candidate: c.Name,
 	}
+	d.rec.Writes = appendBounded(d.rec.Writes, d.write(in, c), record.MaxRestores)
 	d.set(Restore, "Confluent lost what the snapshot gave it")
 	d.plan.Candidate = c
+}
+
+// write is what an event of a candidate's steps will be known by.
+func (d *draft) write(in *record.Incident, c *core.Candidate) record.Write {
+	w := record.Write{At: d.Now, Until: d.Deadline, Incident: in.ID}
+	for _, s := range c.Steps {
+		w.Ops = append(w.Ops, s.Op)
+	}
+	for _, doc := range changed(d.Live, c.Result) {
+		ref := []core.Ref{doc.Ref()}
+		w.Docs = append(w.Docs, record.Wrote{Ref: doc.Ref(), From: d.part(d.Live, ref), To: d.part(c.Result, ref)})
+	}
+	return w
 }
 
 // candidate returns the first way back that may be written. refused says why
@@ -247,7 +264,8 @@ func (d *draft) candidate() (*core.Candidate, []string, error) {
 // cannotRestore pages with what a person has to do.
 func (d *draft) cannotRestore(in *record.Incident) {
 	code := alert.CannotRestore
-	if slices.ContainsFunc(d.Tried, func(t Trial) bool { return t.Denied }) {
+	in.Denied = in.Denied || slices.ContainsFunc(d.Tried, func(t Trial) bool { return t.Denied })
+	if in.Denied {
 		code = alert.LockedOut
 	}
 	f := d.lostFacts(in)
@@ -274,11 +292,22 @@ func (d *draft) afterWrite(in *record.Incident) {
 		d.tell(alert.RestoredUnsure, d.restoreSubject(in), once, f)
 		return
 	}
-	in.Phase = record.Partial
-	f.Done = d.rules.Diff(in.Replaced, d.Live)
-	f.Fragment = d.rules.Fragment(d.question, d.verdict.Lost)
-	f.Commands = d.rules.Unlock(d.Live, d.question, d.verdict.Lost)
 	d.set(AlertOnly, "restored in part")
+	d.restoredPartly(in)
+}
+
+// restoredPartly tells what came back and what did not.
+func (d *draft) restoredPartly(in *record.Incident) {
+	in.Phase = record.Partial
+	missing := slices.Clone(d.verdict.Lost)
+	for _, f := range d.verdict.Doubt {
+		missing = append(missing, f.Requirement)
+	}
+	f := d.incidentFacts(in)
+	f.Lost, f.Findings = missing, findings(d.live.Findings, missing...)
+	f.Done = d.rules.Diff(in.Replaced, d.Live)
+	f.Fragment = d.rules.Fragment(d.question, missing)
+	f.Commands = d.rules.Unlock(d.Live, d.question, missing)
 	d.tell(alert.RestoredPartly, d.restoreSubject(in), once, f)
 }
 

@@ -119,3 +119,14 @@ func ownMissing(j core.Judgement) []core.Requirement {
 	}
 	return out
 }
+
+// slim bounds the evidence of findings that are stored or told: a policy of a
+// thousand Denies must not make a record that can't be written.
+func slim(all []core.Finding) []core.Finding {
+	const most = 3
+	out := slices.Clone(all)
+	for i := range out {
+		out[i].Evidence = out[i].Evidence[:min(most, len(out[i].Evidence))]
+	}
+	return out
+}

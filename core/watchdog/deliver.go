@@ -86,7 +86,8 @@ func (l *look) claim(rec *record.Record) (todo []delivery, claimed bool) {
 // send tries all deliveries, each channel's in their order and the channels
 // side by side, and returns what became of each.
 func (r *run) send(ctx context.Context, todo []delivery) map[delivered]error {
-	ctx, cancel := context.WithTimeout(ctx, sendFor)
+	// Half of what is left is for recording what was accepted.
+	ctx, cancel := context.WithTimeout(ctx, min(sendFor, r.deadline.Sub(r.Now())/2-r.Reserve/4))
 	defer cancel()
 	results := map[delivered]error{}
 	for _, t := range todo {

@@ -141,7 +141,7 @@ func TestAReinstateFromBeforeTheRevocationEndsNothing(t *testing.T) {
 		w.mustHandle(w.edit("pipeline", gone))
 		w.passes(time.Hour)
 		w.wantWrites(0)
-		w.wantTold(alert.Revoked, alert.MarkerGone)
+		w.wantTold(alert.Revoked, alert.RequestRefused, alert.MarkerGone)
 	})
 }
 

@@ -29,11 +29,12 @@ func (d *draft) open() *record.Incident {
 // soon as one is known.
 func (d *draft) openLost() *record.Incident {
 	in := d.open()
-	in.Findings = findings(d.live.Findings, append(slices.Clone(d.verdict.Lost), d.verdict.Never...)...)
+	in.Findings = slim(findings(d.live.Findings, append(slices.Clone(d.verdict.Lost), d.verdict.Never...)...))
 	in.Lost, in.Never = d.verdict.Lost, d.verdict.Never
 	if in.Phase == record.Watching {
-		// Lost again while being watched: still one incident.
-		in.Phase, in.Confirmed = record.Open, time.Time{}
+		// Lost again while being watched: still one incident, but a loss and a
+		// watch of its own.
+		in.Phase, in.Confirmed, in.Watch, in.LostAt = record.Open, time.Time{}, time.Time{}, d.Now
 	}
 	if who := d.suspect(); who != nil && (in.Who == nil || in.Who.EventID != who.EventID) {
 		if in.Who == nil {
@@ -41,7 +42,7 @@ func (d *draft) openLost() *record.Incident {
 		} else {
 			in.Others = appendBounded(in.Others, *who, record.MaxSeen)
 		}
-		if !who.At.IsZero() && who.At.Before(in.LostAt) && in.Restored.IsZero() {
+		if !who.At.IsZero() && who.At.Before(in.LostAt) && who.At.Add(time.Second).After(in.Restored) {
 			in.LostAt = who.At
 		}
 	}
@@ -55,9 +56,7 @@ func (d *draft) advance() {
 	if in == nil {
 		return
 	}
-	if in.Phase == record.Restoring {
-		d.adoptWrite(in)
-	}
+	d.adoptWrite(in)
 	switch in.Phase {
 	case record.Restored:
 		if d.Unconfirmed {
@@ -87,6 +86,7 @@ func (d *draft) advance() {
 // confirm begins, or goes on with, the half hour of watching.
 func (d *draft) confirm(in *record.Incident) {
 	in.Intent, in.Phase, in.Confirmed = nil, record.Watching, d.Now
+	in.Asked, in.Held = time.Time{}, false // another loss is another question
 	if in.Watch.IsZero() {
 		in.Watch = d.Now.Add(watchFor)
 	}
@@ -95,7 +95,7 @@ func (d *draft) confirm(in *record.Incident) {
 // adoptWrite recognises our own write when a crash, or a lost answer, kept it
 // out of the record: the intent says where it was to lead.
 func (d *draft) adoptWrite(in *record.Incident) {
-	if in.Intent == nil || in.Intent.To != d.live.Digest {
+	if in.Phase != record.Restoring || in.Intent == nil || in.Intent.To != d.live.Digest {
 		return
 	}
 	noteWrite(&d.rec, in.Intent.At, d.Now)
@@ -105,10 +105,9 @@ func (d *draft) adoptWrite(in *record.Incident) {
 func noteWrite(rec *record.Record, read, at time.Time) {
 	in, t := rec.Incident, rec.Incident.Intent
 	rec.Restores = appendBounded(rec.Restores, record.Restore{
-		At: at, Read: read, From: t.From, To: t.To, Over: t.Over, Wrote: t.Wrote, Incident: in.ID,
+		At: at, Read: read, From: t.From, To: t.To, Incident: in.ID,
 	}, record.MaxRestores)
-	in.Intent, in.Phase, in.Restored = nil, record.Restored, at
-	in.Asked, in.Held = time.Time{}, false // another loss is another question
+	in.Intent, in.Phase, in.Restored, in.Denied = nil, record.Restored, at, false
 	if in.Watch.IsZero() {
 		in.Watch = at.Add(watchFor)
 	}
@@ -118,7 +117,7 @@ func noteWrite(rec *record.Record, read, at time.Time) {
 func (d *draft) close(outcome string) {
 	in := *d.rec.Incident
 	in.Closed, in.Outcome, in.Intent = d.Now, outcome, nil
-	d.plan.Closing, d.rec.Incident = &in, nil
+	d.plan.Closed, d.rec.Incident = append(d.plan.Closed, in), nil
 }
 
 // incidentFacts is what every alert about a past loss may say.

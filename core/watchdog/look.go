@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"byokwatch/core"
@@ -25,9 +26,13 @@ type look struct {
 	changes []core.Change
 	since   time.Time
 
-	tried  []Trial
-	newest *record.Snapshot // a kept one that the record should have and has not
-	failed error            // a step of which nobody knows whether it was done
+	tried       []Trial
+	newest      *record.Snapshot // a kept one that the record should have and has not
+	planted     bool             // kept snapshots are buried under forgeries
+	failed      error            // a step of which nobody knows whether it was done
+	written     *written         // the restore that this look made
+	unconfirmed bool             // and reads do not agree yet
+	why         string           // and its reason
 
 	plan   Plan // the last one
 	done   string
@@ -49,7 +54,11 @@ func (r *run) look(ctx context.Context, k core.Key, changes []core.Change) error
 }
 
 func (l *look) rounds(ctx context.Context) error {
-	for range maxRounds {
+	for round := 0; ; {
+		if round == maxRounds {
+			// One more look, to tell people.
+			l.failed = errors.New("the policy keeps changing while it is looked at")
+		}
 		s, lookErr := l.gather(ctx)
 		if lookErr != nil && s.Live == nil {
 			return lookErr
@@ -57,12 +66,19 @@ func (l *look) rounds(ctx context.Context) error {
 		begun := l.Now()
 		plan := Next(s)
 		l.timing.judge = l.Now().Sub(begun)
-		again, err := l.act(ctx, s, plan)
-		if !again || err != nil {
+		next, err := l.act(ctx, s, plan)
+		switch {
+		case !next.yes || err != nil || round >= maxRounds:
 			return errors.Join(err, lookErr, l.failed)
+		case !next.waited:
+			round++
+		}
+		if next.pause > 0 {
+			if err := sleep(ctx, next.pause); err != nil {
+				return err
+			}
 		}
 	}
-	return errors.New("the key keeps changing while it is looked at; giving up until the next event or tick")
 }
 
 // gather reads everything in one parallel round. Where the policy can't be
@@ -73,6 +89,7 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 	s := Sight{
 		Key: l.key, Self: l.Self, Invocation: l.invocation, Deadline: l.deadline, Settle: l.Settle,
 		Since: l.since, Changes: l.changes, Signed: l.Store.Signed(), Tried: l.tried,
+		Wrote: l.written != nil, Unconfirmed: l.unconfirmed, Planted: l.planted,
 		rules: l.Rules, wanted: l.wanted,
 	}
 	if l.failed != nil {
@@ -103,9 +120,7 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 			return Sight{}, l.storeUnreadable(ctx, err)
 		}
 	}
-	if old := s.Record.Snapshot; l.newest != nil && (old == nil || old.Generation < l.newest.Generation) {
-		s.Record.Snapshot, s.Gone = l.newest, true
-	}
+	l.merge(&s)
 	s.Now = l.Now()
 	l.timing.gather = s.Now.Sub(begun)
 	if readErr == nil {
@@ -117,6 +132,46 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 	}
 	s.Live = core.Policy{{ID: l.key.ID, Unreadable: readErr.Error()}}
 	return s, fmt.Errorf("read the policy: %w", readErr)
+}
+
+// merge adds to the record what this process knows and the store does not: a
+// newer kept snapshot, and the writes that we made.
+func (l *look) merge(s *Sight) {
+	if old := s.Record.Snapshot; l.newest != nil && (old == nil || old.Generation < l.newest.Generation) {
+		// The next one of the same line is what a crash left between keeping
+		// and recording; anything else is a record that somebody put back.
+		orphan := old != nil && l.newest.Generation == old.Generation+1 && l.newest.Previous == old.Digest
+		s.Gone = s.Gone || !orphan || l.key.Restore == core.WholeSnapshot
+		s.Record.Snapshot, s.Merged = l.newest, true
+	}
+	unsaved, ok := l.recall(l.key)
+	if l.written != nil {
+		unsaved, ok = l.written.record, true
+	}
+	if !ok {
+		return
+	}
+	s.Record = clone(s.Record)
+	if s.Record.Incident == nil && unsaved.Incident != nil {
+		in := *unsaved.Incident
+		s.Record.Incident = &in
+	}
+	for _, w := range unsaved.Writes {
+		if !slices.ContainsFunc(s.Record.Writes, func(o record.Write) bool { return o.At.Equal(w.At) }) {
+			s.Record.Writes = appendBounded(s.Record.Writes, w, record.MaxRestores)
+		}
+	}
+	for _, r := range unsaved.Restores {
+		if !slices.ContainsFunc(s.Record.Restores, func(o record.Restore) bool { return o.At.Equal(r.At) }) {
+			s.Record.Restores = appendBounded(s.Record.Restores, r, record.MaxRestores)
+		}
+	}
+	s.Merged = true
+	in := s.Record.Incident
+	if w := l.written; w != nil && in != nil && in.ID == w.record.Incident.ID && !in.Restored.Equal(w.at) {
+		in.Intent = &w.intent
+		noteWrite(&s.Record, w.intent.At, w.at)
+	}
 }
 
 // unreadable is an error if a document could not be read: the platform shall
@@ -136,6 +191,13 @@ func (l *look) recover(ctx context.Context, s *Sight, forged bool) error {
 	snap, refused, err := l.Store.NewestKept(ctx, l.key)
 	if err != nil {
 		return fmt.Errorf("look for kept snapshots: %w", err)
+	}
+	kept, err := l.Store.Incidents(ctx, l.key)
+	if err != nil && !errors.Is(err, record.ErrInvalid) {
+		return fmt.Errorf("look for kept incidents: %w", err)
+	}
+	if s.Record.Revocation == nil {
+		s.Record.Revocation = standing(kept)
 	}
 	s.Refused = refused
 	s.Gone = forged || snap != nil || refused > 0

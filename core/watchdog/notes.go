@@ -14,6 +14,11 @@ import (
 // noteLostRecord tells that the record, or the trust in it, is gone. Whoever
 // deleted it may want a broken policy adopted as the first snapshot.
 func (d *draft) noteLostRecord() {
+	if d.Planted {
+		f := d.facts()
+		f.Detail = "the kept snapshots are buried under forged ones; the one in the record, which is valid, is used"
+		d.tell(alert.RecordLost, record.Name(d.Key)+"@planted", daily, f)
+	}
 	if !d.Gone {
 		return
 	}
@@ -68,68 +73,107 @@ func (d *draft) noteChanges() {
 		if c.Kind == core.Tick || again {
 			continue
 		}
-		s := record.Sighting{Change: c, Shown: d.shown(c), Docs: refs(c.Copy)}
-		s.Copy = nil
+		s := d.sighting(c)
 		d.rec.Seen = appendBounded(d.rec.Seen, s, record.MaxSeen)
 		if c.Kind == core.GrantRevoked && c.Takes {
 			f := d.facts()
 			f.Who = &s.Change
 			d.tell(alert.GrantRevoked, c.EventID, once, f)
 		}
-		switch {
-		case d.Self == "" || c.Actor.ID != d.Self:
-			d.tellOverwrote(s, c.Copy)
-		case !d.oursOnRecord(s):
+		if d.Self != "" && c.Actor.ID == d.Self && !d.oursOnRecord(s) {
 			d.rec.Suspects = appendBounded(d.rec.Suspects, record.Suspect{
-				EventID: c.EventID, At: c.At, Seen: d.Now, Digest: s.Shown,
+				EventID: c.EventID, Op: c.Op, At: s.At, Seen: d.Now, Shown: s.Shown, Docs: s.Docs,
 			}, record.MaxSeen)
+		}
+	}
+	// All of them, not just the new ones: a write of ours may have been recorded
+	// since.
+	for _, s := range d.rec.Seen {
+		if d.Self == "" || s.Actor.ID != d.Self {
+			d.noteOverwritten(s)
 		}
 	}
 	d.noteSuspects()
 	d.noteOthers()
 }
 
+func (d *draft) sighting(c core.Change) record.Sighting {
+	s := record.Sighting{Change: c, Shown: d.shown(c), Docs: refs(c.Copy), Noted: d.Now}
+	s.Copy = nil
+	if s.At.After(d.Now) {
+		s.At = d.Now // nobody wrote in the future
+	}
+	if len(c.Copy) > 0 {
+		s.Revokes = d.rules.Judge(d.Live.With(c.Copy...), d.question).Revoked
+	}
+	return s
+}
+
 func (d *draft) sawEvent(id string) bool {
 	return slices.ContainsFunc(d.Record.Seen, func(s record.Sighting) bool { return s.EventID == id })
 }
 
-// tellOverwrote: somebody's edit fell between our read and our write.
-func (d *draft) tellOverwrote(s record.Sighting, theirs core.Policy) {
+// noteOverwritten: somebody's edit fell between our read and our write. If it
+// was the owner's no, that no stands all the same.
+func (d *draft) noteOverwritten(s record.Sighting) {
 	if s.Shown == "" || s.At.IsZero() {
 		return
 	}
 	for _, r := range d.rec.Restores {
-		between := !s.At.Before(r.Read.Truncate(time.Second)) && !s.At.After(r.At)
-		if between && s.Shown != r.Over && s.Shown != r.Wrote {
-			f := d.facts()
-			f.Who, f.Incident, f.Restored = &s.Change, r.Incident, r.At
-			f.Done = d.rules.Diff(d.Live.With(theirs...), d.Live)
-			d.tell(alert.Overwrote, s.EventID, once, f)
-			return
+		// Event times have whole seconds: what we had heard of was before.
+		between := s.Noted.After(r.Read) && !s.At.Before(r.Read.Truncate(time.Second)) && !s.At.After(r.At)
+		if !between || d.writtenAt(r, s) {
+			continue
 		}
+		f := d.facts()
+		f.Who, f.Incident, f.Restored = &s.Change, r.Incident, r.At
+		if i := slices.IndexFunc(d.Changes, func(c core.Change) bool { return c.EventID == s.EventID }); i >= 0 {
+			f.Done = d.rules.Diff(d.Live.With(d.Changes[i].Copy...), d.Live)
+		}
+		_, known := d.rec.Told[alertID(alert.Overwrote, s.EventID)]
+		if s.Revokes {
+			f.Detail = "the edit revoked Confluent's access, and byokwatch wrote over it"
+			if d.rec.Revocation == nil && !known {
+				d.rec.Revocation = &record.Revocation{Since: s.At, Marker: "written over by byokwatch"}
+				d.keepOrder(revokedOrder, d.rec.Revocation.Marker)
+			}
+		}
+		d.tell(alert.Overwrote, s.EventID, once, f)
+		return
 	}
 }
 
-// oursOnRecord matches a write by our identity with what we know we wrote. An
-// event that shows no policy is matched by its time.
+// writtenAt says that what an event shows is what a restore replaced or wrote.
+func (d *draft) writtenAt(r record.Restore, s record.Sighting) bool {
+	return slices.ContainsFunc(d.rec.Writes, func(w record.Write) bool {
+		return w.Incident == r.Incident && slices.ContainsFunc(w.Docs, func(doc record.Wrote) bool {
+			return slices.Contains(s.Docs, doc.Ref) && (s.Shown == doc.From || s.Shown == doc.To)
+		})
+	})
+}
+
+// oursOnRecord matches a write by our identity with one that we planned: by
+// what it wrote, where the event shows that, by the operation where not, and by
+// the time in either case.
 func (d *draft) oursOnRecord(s record.Sighting) bool {
-	match := func(wrote core.Digest, at time.Time) bool {
-		if s.Shown != "" {
-			return s.Shown == wrote
+	return slices.ContainsFunc(d.rec.Writes, func(w record.Write) bool {
+		if s.At.Before(w.At.Add(-clockTolerance)) || s.At.After(w.Until.Add(clockTolerance)) {
+			return false
 		}
-		return s.At.Sub(at).Abs() <= clockTolerance
-	}
-	if in := d.rec.Incident; in != nil && in.Intent != nil && match(in.Intent.Wrote, in.Intent.At) {
-		return true
-	}
-	return slices.ContainsFunc(d.rec.Restores, func(r record.Restore) bool { return match(r.Wrote, r.At) })
+		if s.Shown == "" {
+			return slices.Contains(w.Ops, s.Op)
+		}
+		return slices.ContainsFunc(w.Docs, func(doc record.Wrote) bool {
+			return slices.Contains(s.Docs, doc.Ref) && s.Shown == doc.To
+		})
+	})
 }
 
 // noteSuspects gives the record a quarter of an hour to catch up with a write
 // that carries our identity.
 func (d *draft) noteSuspects() {
 	d.rec.Suspects = slices.DeleteFunc(d.rec.Suspects, func(s record.Suspect) bool {
-		seen := record.Sighting{Change: core.Change{EventID: s.EventID, At: s.At}, Shown: s.Digest}
+		seen := record.Sighting{Change: core.Change{EventID: s.EventID, Op: s.Op, At: s.At}, Shown: s.Shown, Docs: s.Docs}
 		if d.oursOnRecord(seen) {
 			return true
 		}
@@ -183,20 +227,29 @@ func (d *draft) newlySeen() int {
 	return n
 }
 
-// suspect names whom the events blame for what was judged: the newest change
-// whose own copy equals it, or, where an event carries none, an operation that
-// explains the loss and after which no other is known.
+// suspect names whom the events blame for what was judged: the newest change of
+// the same documents, if what it shows equals them; or, where an event shows
+// none, an operation that explains the loss and after which no other is known.
+// What came before our last restore explains nothing that was found after it.
 func (d *draft) suspect() *core.Change {
-	for i := len(d.rec.Seen) - 1; i >= 0; i-- {
-		s := d.rec.Seen[i]
-		if s.Shown != "" && s.Shown == d.part(d.Live, s.Docs) {
-			return &s.Change
+	var after time.Time
+	if n := len(d.rec.Restores); n > 0 {
+		after = d.rec.Restores[n-1].At
+	}
+	var newest record.Sighting
+	for _, s := range d.rec.Seen {
+		if !s.Noted.After(after) || s.At.Before(newest.At) {
+			continue
 		}
-		if s.Shown == "" && s.Takes && s.Kind == core.StateChange && d.lostProperty() && !d.laterState(s) {
-			return &s.Change
+		explains := s.Takes && s.Kind == core.StateChange && d.lostProperty() && !d.laterState(s)
+		if s.Shown != "" || explains {
+			newest = s
 		}
 	}
-	return nil
+	if newest.EventID == "" || newest.Shown != "" && newest.Shown != d.part(d.Live, newest.Docs) {
+		return nil
+	}
+	return &newest.Change
 }
 
 func (d *draft) lostProperty() bool {
@@ -220,7 +273,6 @@ func (d *draft) awaitsFreshRead() bool {
 		if !d.unshownLoss(c) {
 			continue
 		}
-		d.hinted = true
 		d.rec.Hint = &record.Hint{EventID: c.EventID, At: c.At, Since: d.Now}
 		if d.Now.Sub(d.Since) < freshFor {
 			d.wait(d.Since.Add(freshFor), true, "an event shows a loss that the read does not show yet")

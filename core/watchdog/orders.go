@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"strings"
 	"time"
 
 	"byokwatch/core/alert"
@@ -18,14 +19,19 @@ func (d *draft) noteRequests() {
 		d.tell(alert.HoldEnding, record.Name(d.Key)+"@"+h.At.UTC().Format("20060102T150405"), once, f)
 	}
 	r := d.Requests.Reinstate
-	if r == nil || d.served("reinstate", r.At) || d.rec.Revocation == nil || r.At.Before(d.rec.Revocation.Since) {
+	if r == nil || d.served("reinstate", r.At) || d.rec.Revocation == nil {
 		return
 	}
-	if d.live.Revoked {
+	switch {
+	case r.At.Before(d.rec.Revocation.Since):
+		d.refuse("reinstate", r.At, "it is older than the revocation", r.By)
+		return
+	case d.live.Revoked:
 		d.refuse("reinstate", r.At, "the key still carries the mark of the revocation", r.By)
 		return
 	}
 	d.rec.Revocation = nil
+	d.keepOrder(reinstatedOrder, r.Reason)
 	d.serve("reinstate", r.At)
 	f := d.facts()
 	f.By, f.Detail = r.By, r.Reason
@@ -56,11 +62,41 @@ func (d *draft) noteRevocation() {
 	case d.live.Digest == "": // nothing was seen, so nothing vanished
 	case d.live.Revoked && rev == nil:
 		d.rec.Revocation = &record.Revocation{Since: d.Now, Marker: d.live.Marker}
+		d.keepOrder(revokedOrder, d.live.Marker)
 	case d.live.Revoked:
 		rev.Vanished = time.Time{}
 	case rev != nil && rev.Vanished.IsZero():
 		rev.Vanished = d.Now
 	}
+}
+
+// A revocation must outlive its record, so its beginning and its end are kept
+// among the incidents, for good.
+const (
+	revokedOrder    = "revoked-"
+	reinstatedOrder = "reinstated-"
+)
+
+func (d *draft) keepOrder(kind, text string) {
+	d.plan.Closed = append(d.plan.Closed, record.Incident{
+		ID: kind + d.Now.UTC().Format("20060102t150405.000000000"), Opened: d.Now, LostAt: d.Now, Closed: d.Now,
+		Phase: record.Open, State: d.verdict.State, Digest: d.live.Digest, Outcome: text,
+	})
+}
+
+// standing is the revocation that kept incidents show to be in force.
+func standing(kept []record.Incident) *record.Revocation {
+	var last record.Incident
+	for _, in := range kept {
+		order := strings.HasPrefix(in.ID, revokedOrder) || strings.HasPrefix(in.ID, reinstatedOrder)
+		if order && in.Closed.After(last.Closed) {
+			last = in
+		}
+	}
+	if !strings.HasPrefix(last.ID, revokedOrder) {
+		return nil
+	}
+	return &record.Revocation{Since: last.Opened, Marker: last.Outcome}
 }
 
 // revoked: told at once, then daily; nothing is written or promoted.

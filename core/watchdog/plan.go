@@ -38,10 +38,10 @@ type Plan struct {
 	Judgement core.Judgement
 	// Candidate is what a Restore writes, or what an AlertOnly would write.
 	Candidate *core.Candidate
-	// Snapshot is to be kept before Record refers to it, Closing before Record
-	// forgets it.
+	// Snapshot is to be kept before Record refers to it, Closed before Record
+	// forgets them.
 	Snapshot *record.Snapshot
-	Closing  *record.Incident
+	Closed   []record.Incident
 	// Record is to be saved before anything else is done, if Dirty.
 	Record record.Record
 	Dirty  bool
@@ -87,9 +87,6 @@ type draft struct {
 	view
 	rec  record.Record
 	plan Plan
-	// hinted: an event shows a loss that no read has shown, so nothing may be
-	// promoted now.
-	hinted bool
 }
 
 func begin(v view) *draft {
@@ -99,7 +96,7 @@ func begin(v view) *draft {
 }
 
 func (d *draft) finish() Plan {
-	if !reflect.DeepEqual(d.rec, d.Record) {
+	if d.Merged || !reflect.DeepEqual(d.rec, d.Record) {
 		d.plan.Dirty = true
 		for id, t := range d.rec.Told {
 			if d.Now.Sub(t.Last) > toldFor {
@@ -116,6 +113,7 @@ func clone(r record.Record) record.Record {
 	r.Told = maps.Clone(r.Told)
 	r.Served = maps.Clone(r.Served)
 	r.Restores = slices.Clone(r.Restores)
+	r.Writes = slices.Clone(r.Writes)
 	r.Seen = slices.Clone(r.Seen)
 	r.Suspects = slices.Clone(r.Suspects)
 	r.Outbox = slices.Clone(r.Outbox)
@@ -146,11 +144,14 @@ func clone(r record.Record) record.Record {
 // choose takes the first row of design's table that fits.
 func (d *draft) choose() {
 	own := ownMissing(d.live)
+	if d.live.Digest != "" {
+		d.over(alert.Blind, "") // the next blindness is another one
+	}
 	switch {
 	case d.live.Digest == "":
 		d.blind()
-	case d.accepted():
 	case d.leased():
+	case d.accepted():
 	case d.awaitsFreshRead():
 	case d.rec.Revocation != nil:
 		d.revoked()
@@ -211,7 +212,11 @@ func (d *draft) blind() {
 // leased: somebody else is about to write, or is writing, this key.
 func (d *draft) leased() bool {
 	in := d.rec.Incident
-	if in == nil || in.Intent == nil || in.Intent.Invocation == d.Invocation || !d.Now.Before(in.Intent.Deadline) {
+	if in == nil || in.Intent == nil || !d.Now.Before(in.Intent.Deadline) {
+		return false
+	}
+	// A platform may run one invocation twice, so its name alone is not enough.
+	if in.Intent.Invocation == d.Invocation && in.Intent.Deadline.Equal(d.Deadline) {
 		return false
 	}
 	d.wait(in.Intent.Deadline, true, "another invocation is restoring this key")
@@ -220,13 +225,22 @@ func (d *draft) leased() bool {
 
 // unclear: what can't be decided is never fine, and never written.
 func (d *draft) unclear() {
+	d.set(AlertOnly, "a condition that can't be decided is new since the snapshot")
+	in := d.tellDoubt()
+	d.adoptWrite(in)
+	if in.Phase == record.Restored {
+		d.restoredPartly(in)
+	}
+	d.tellExpiring()
+}
+
+func (d *draft) tellDoubt() *record.Incident {
 	in := d.open()
-	in.Findings = d.verdict.Doubt
+	in.Findings = slim(d.verdict.Doubt)
 	f := d.facts()
 	f.Findings, f.Who = d.verdict.Doubt, d.suspect()
-	d.set(AlertOnly, "a condition that can't be decided is new since the snapshot")
 	d.tell(alert.Unclear, in.ID, growing, f)
-	d.tellExpiring()
+	return in
 }
 
 // rightsGone: without its rights the watchdog can neither restore nor promise
@@ -236,7 +250,11 @@ func (d *draft) rightsGone(own []core.Requirement) {
 	f.Commands = d.rules.Unlock(d.Live, d.question, own)
 	f.Findings = findings(d.live.Findings, own...)
 	if len(d.verdict.Lost) == 0 {
-		d.advance()
+		if len(d.verdict.Doubt) > 0 {
+			d.tellDoubt()
+		} else {
+			d.advance()
+		}
 		d.set(AlertOnly, "a right that the watchdog needs is gone")
 		d.tell(alert.RightsGone, d.digestSubject(), every30, f)
 		return

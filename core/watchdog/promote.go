@@ -2,6 +2,7 @@ package watchdog
 
 import (
 	"slices"
+	"strconv"
 
 	"byokwatch/core"
 	"byokwatch/core/alert"
@@ -34,15 +35,23 @@ func (d *draft) promote() {
 	if in := d.rec.Incident; f.Who == nil && in != nil {
 		f.Who = in.Who // whose edit we kept
 	}
-	d.tell(code, d.digestSubject(), once, f)
+	d.tell(code, d.generationSubject(), once, f)
+}
+
+// generationSubject tells each promotion apart: the same widening is told each
+// time that it comes.
+func (d *draft) generationSubject() string {
+	return record.Name(d.Key) + "@" + strconv.Itoa(d.rec.Snapshot.Generation)
 }
 
 // unpromotable says why live must not become last-known-good by itself, and
 // tells people where they have to decide.
 func (d *draft) unpromotable() string {
 	switch {
-	case d.hinted:
+	case d.rec.Hint != nil:
 		return "an event shows a loss that no read has shown yet"
+	case d.Unconfirmed:
+		return "our write is not confirmed yet"
 	case d.Gone:
 		return "the record was gone, and nothing is adopted in the pass that finds it so"
 	case d.rec.Unadopted:
@@ -132,7 +141,7 @@ func (d *draft) accepted() bool {
 		d.snapshot(a.By)
 		f := d.facts()
 		f.By, f.Detail, f.Generation = a.By, a.Reason, d.rec.Snapshot.Generation
-		d.tell(alert.Promoted, d.digestSubject(), once, f)
+		d.tell(alert.Promoted, d.generationSubject(), once, f)
 	}
 	d.serve("accept", a.At)
 	return true

@@ -30,24 +30,39 @@ func (w *Watchdog) Unparsable(ctx context.Context, invocation string, cloud core
 	if d, ok := ctx.Deadline(); ok {
 		r.deadline = d
 	}
-	return errors.Join(cause, r.remember(ctx, unreadableEvents(cloud), func(d *draft) {
+	return errors.Join(cause, r.note(ctx, unreadableEvents(cloud), func(d *draft) {
 		f := alert.Facts{Subject: eventID, Detail: cause.Error(), SeenAt: d.Now}
 		d.tell(alert.EventUnreadable, eventID, once, f)
 	}))
 }
 
-// roster tells of keys that were protected at the last complete sweep and are
-// no longer configured.
-func (r *run) roster(ctx context.Context) error {
+// cursor is the key at which a sweep starts.
+func (r *run) cursor(ctx context.Context) (string, error) {
+	if r.Scope == "" || len(r.Keys) == 1 {
+		return "", nil
+	}
+	rec, _, err := r.Store.Load(ctx, rosterOf(r.Keys[0].Cloud, r.Scope))
+	if err != nil && !errors.Is(err, record.ErrInvalid) {
+		return "", r.storeUnreadable(ctx, err)
+	}
+	return rec.Cursor, nil
+}
+
+// finish ends a sweep: it delivers what waits without a key, remembers where
+// the next sweep starts, and tells of keys that were protected at the last sweep
+// and are no longer configured.
+func (r *run) finish(ctx context.Context, missed string) error {
+	cloud := r.Keys[0].Cloud
+	err := r.note(ctx, unreadableEvents(cloud), func(*draft) {})
 	if r.Scope == "" {
-		return nil
+		return err
 	}
 	var now []string
 	for _, k := range r.Keys {
 		now = append(now, k.ID)
 	}
 	slices.Sort(now)
-	return r.remember(ctx, rosterOf(r.Keys[0].Cloud, r.Scope), func(d *draft) {
+	return errors.Join(err, r.note(ctx, rosterOf(cloud, r.Scope), func(d *draft) {
 		gone := slices.DeleteFunc(slices.Clone(d.rec.Protects), func(id string) bool { return slices.Contains(now, id) })
 		if len(gone) > 0 {
 			f := alert.Facts{Keys: gone, Subject: r.Scope, SeenAt: d.Now, Detail: "no longer configured, so no longer protected"}
@@ -56,11 +71,12 @@ func (r *run) roster(ctx context.Context) error {
 		if !slices.Equal(now, d.rec.Protects) {
 			d.rec.Protects = now
 		}
-	})
+		d.rec.Cursor = missed
+	}))
 }
 
-// remember notes something under a pseudo key and delivers what that told.
-func (r *run) remember(ctx context.Context, k core.Key, note func(*draft)) error {
+// note notes something under a pseudo key and delivers what that told.
+func (r *run) note(ctx context.Context, k core.Key, what func(*draft)) error {
 	l := &look{run: r, key: k}
 	for range maxRounds {
 		rec, version, err := r.Store.Load(ctx, k)
@@ -70,7 +86,7 @@ func (r *run) remember(ctx context.Context, k core.Key, note func(*draft)) error
 		d := begin(view{Sight: Sight{
 			Now: r.Now(), Invocation: r.invocation, Deadline: r.deadline, Record: rec, wanted: r.wanted,
 		}})
-		note(d)
+		what(d)
 		p := d.finish()
 		if p.Dirty {
 			version, err = l.save(ctx, &p.Record, version)

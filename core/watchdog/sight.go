@@ -33,6 +33,11 @@ type Sight struct {
 	// because a read still looks broken. Unconfirmed, that too few reads agreed
 	// with what was written.
 	Wrote, Unconfirmed bool
+	// Merged says that Record holds what the stored one lacks, and must be saved.
+	Merged bool
+	// Planted says that so many kept snapshots are forged that the newest valid
+	// one could not be looked for.
+	Planted bool
 	// Failed is why a step failed in a way that leaves open whether it was done.
 	Failed string
 

@@ -3,6 +3,7 @@ package watchdog
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"byokwatch/core"
@@ -29,7 +30,7 @@ func (d *draft) tell(code alert.Code, subject string, again repeat, f alert.Fact
 	if subject == "" {
 		subject = record.Name(d.Key)
 	}
-	id := subject + "/" + string(code)
+	id := alertID(code, subject)
 	told, known := d.rec.Told[id]
 	if known {
 		pause := again(told.Count)
@@ -39,9 +40,14 @@ func (d *draft) tell(code alert.Code, subject string, again repeat, f alert.Fact
 	} else {
 		told.First = d.Now
 	}
+	f.Findings = slim(f.Findings)
 	a := alert.Alert{ID: id, Code: code, At: d.Now, Facts: f, Repeat: told.Count}
 	if told.Count > 0 {
 		a.ID += "#" + strconv.Itoa(told.Count)
+		// A reminder replaces one that no channel has taken yet.
+		d.rec.Outbox = slices.DeleteFunc(d.rec.Outbox, func(n record.Notice) bool {
+			return n.Alert.ID == id || strings.HasPrefix(n.Alert.ID, id+"#")
+		})
 	}
 	told.Last, told.Count = d.Now, told.Count+1
 	if d.rec.Told == nil {
@@ -59,7 +65,18 @@ func (d *draft) tell(code alert.Code, subject string, again repeat, f alert.Fact
 		// Claimed in the same save: the sending follows at once.
 		n.Sent[name] = record.Delivery{Claimed: d.Invocation, Until: d.Deadline}
 	}
-	d.rec.Outbox = append(d.rec.Outbox, n)
+	d.rec.Outbox = appendBounded(d.rec.Outbox, n, record.MaxOutbox)
+}
+
+func alertID(code alert.Code, subject string) string { return subject + "/" + string(code) }
+
+// over forgets that an alert was told: should its cause come back, that is told
+// as new.
+func (d *draft) over(code alert.Code, subject string) {
+	if subject == "" {
+		subject = record.Name(d.Key)
+	}
+	delete(d.rec.Told, alertID(code, subject))
 }
 
 // digestSubject ties an alert to this very policy: another one is told anew.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,8 +45,9 @@ type Watchdog struct {
 	Config
 	keys map[string]core.Key
 
-	mu     sync.Mutex
-	shouts map[string]time.Time // alerts told from memory, to not repeat them at every retry
+	mu      sync.Mutex
+	shouts  map[string]time.Time     // alerts told from memory, to not repeat them at every retry
+	unsaved map[string]record.Record // by key, what the store did not take
 }
 
 // New checks that nothing required is missing, so that a wrong wiring shows at
@@ -63,7 +64,7 @@ func New(c Config) (*Watchdog, error) {
 	if c.Parallel == 0 {
 		c.Parallel = 8
 	}
-	w := &Watchdog{Config: c, keys: map[string]core.Key{}, shouts: map[string]time.Time{}}
+	w := &Watchdog{Config: c, keys: map[string]core.Key{}, shouts: map[string]time.Time{}, unsaved: map[string]record.Record{}}
 	for _, k := range c.Keys {
 		if _, twice := w.keys[k.ID]; twice {
 			return nil, fmt.Errorf("watchdog: key %s is listed twice", k.ID)
@@ -119,12 +120,23 @@ func (w *Watchdog) Handle(ctx context.Context, invocation string, changes ...cor
 		}
 		run.requests = append([]string{}, names...) // never nil: nil means "not listed"
 	}
-	errs := run.each(ctx, rotate(order, invocation), func(key string) error {
-		return run.look(ctx, w.keys[key], byKey[key])
+	whole := sweep && len(order) == len(w.Keys)
+	if whole {
+		start, err := run.cursor(ctx)
+		if err != nil {
+			return err
+		}
+		order = rotate(order, start)
+	}
+	// The end of the time is for what comes after the looks.
+	looking, stop := context.WithDeadline(ctx, deadline.Add(-w.Reserve/2))
+	defer stop()
+	missed, errs := run.each(looking, order, func(key string) error {
+		return run.look(looking, w.keys[key], byKey[key])
 	})
 	errs = append(errs, run.postFirsts(ctx))
-	if sweep && len(order) == len(w.Keys) {
-		errs = append(errs, run.roster(ctx))
+	if whole {
+		errs = append(errs, run.finish(ctx, missed))
 	}
 	return errors.Join(errs...)
 }
@@ -142,38 +154,45 @@ type run struct {
 	saves  int
 }
 
-// each works on all keys, Parallel at a time, and returns what went wrong.
-func (r *run) each(ctx context.Context, keys []string, do func(string) error) []error {
+// each works on all keys, Parallel at a time. It returns the first key for
+// which there was not enough time, and what went wrong.
+func (r *run) each(ctx context.Context, keys []string, do func(string) error) (missed string, errs []error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	var errs []error
+	first := len(keys)
+	fail := func(i int, late bool, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, err)
+		if late {
+			first = min(first, i)
+		}
+	}
 	slots := make(chan struct{}, r.Parallel)
 	for i, key := range keys {
 		slots <- struct{}{}
 		if r.Now().Add(r.Reserve).After(r.deadline) || ctx.Err() != nil {
-			errs = append(errs, fmt.Errorf("out of time: %d of %d keys not looked at", len(keys)-i, len(keys)))
+			fail(i, true, fmt.Errorf("out of time: %d of %d keys are left to the next sweep", len(keys)-i, len(keys)))
 			break
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			if err := do(key); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
+				fail(i, ctx.Err() != nil, err)
 			}
 		})
 	}
 	wg.Wait()
-	return errs
+	if first < len(keys) {
+		missed = keys[first]
+	}
+	return missed, errs
 }
 
-// rotate starts each pass at another key, so that a pass that runs out of time
-// does not always miss the same ones.
-func rotate(keys []string, seed string) []string {
-	h := fnv.New32a()
-	h.Write([]byte(seed))
-	n := int(h.Sum32() % uint32(len(keys)))
-	return append(append([]string(nil), keys[n:]...), keys[:n]...)
+// rotate starts a pass at the key for which the last one had no time.
+func rotate(keys []string, start string) []string {
+	n := max(slices.Index(keys, start), 0)
+	return slices.Concat(keys[n:], keys[:n])
 }
 
 // sleep waits, or returns the context's error.

@@ -33,6 +33,7 @@ type world struct {
 	rules   watchdog.Rules
 	now     func() time.Time
 	scope   string
+	process *watchdog.Watchdog // one that stays warm; nil: each run is a cold one
 	runs    int
 }
 
@@ -55,7 +56,12 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) watchdog() *watchdog.Watchdog { return w.with(w.cloud, w.objects, w.chat) }
+func (w *world) watchdog() *watchdog.Watchdog {
+	if w.process != nil {
+		return w.process
+	}
+	return w.with(w.cloud, w.objects, w.chat)
+}
 
 func (w *world) with(c watchdog.Cloud, o record.Objects, n watchdog.Notifier) *watchdog.Watchdog {
 	w.Helper()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"byokwatch/core"
 	"byokwatch/core/alert"
@@ -26,6 +27,7 @@ func (s *story) wholeSnapshot() {
 	s.tick() // the unsigned snapshot is not trusted any more
 	s.accept()
 	s.chat.got = nil
+	time.Sleep(time.Minute)
 }
 
 func (s *story) accept() {
