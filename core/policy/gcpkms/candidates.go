@@ -47,10 +47,20 @@ func Candidates(live, good core.Policy, q core.Question, lost []core.Requirement
 		return nil, nil
 	}
 	versions := b.versions
-	own := b.own()
-	roles := b.roles(nil)
+	own, err := b.own()
+	if err != nil {
+		return nil, err
+	}
+	roles, err := b.roles(nil)
+	if err != nil {
+		return nil, err
+	}
+	more, err := b.roles(own)
+	if err != nil {
+		return nil, err
+	}
 	var mixed []addition
-	if more := b.roles(own); len(own) > 0 && len(more) > 0 {
+	if len(own) > 0 && len(more) > 0 {
 		mixed = append(slices.Clone(own), more...)
 	}
 	type way struct {
@@ -138,33 +148,47 @@ func ownSheet(p core.Policy, key string) (sheet, error) {
 
 // own lists the snapshot's bindings for the group that live lacks and that
 // bring something back.
-func (b bench) own() []addition {
+func (b bench) own() ([]addition, error) {
 	var out []addition
 	for _, g := range b.before.grants {
 		a := addition{g.role, g.condition}
 		if !slices.ContainsFunc(g.members, func(m string) bool { return isGroup(m, b.group) }) || b.policy.has(a, b.group) || slices.ContainsFunc(out, g.is) {
 			continue
 		}
-		if roleAsBefore(b.live, b.good, a.role) == nil && b.helps(nil, a) {
+		if roleAsBefore(b.live, b.good, a.role) != nil {
+			continue
+		}
+		helps, err := b.helps(nil, a)
+		if err != nil {
+			return nil, err
+		}
+		if helps {
 			out = append(out, a)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // roles lists the predefined roles for what given leaves lost, each under the
 // conditions under which the snapshot gave all of it.
-func (b bench) roles(given []addition) []addition {
+func (b bench) roles(given []addition) ([]addition, error) {
 	var out []addition
 	for _, role := range confluent.GCPRoles() {
 		for _, condition := range b.conditions(role) {
 			a := addition{role.Name, condition}
-			if !b.policy.has(a, b.group) && b.helps(append(slices.Clone(given), out...), a) {
+			if b.policy.has(a, b.group) {
+				continue
+			}
+			helps, err := b.helps(append(slices.Clone(given), out...), a)
+			if err != nil {
+				return nil, err
+			}
+			if helps {
 				out = append(out, a)
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // conditions lists those under which the snapshot gave all that Confluent needs
@@ -175,7 +199,7 @@ func (b bench) conditions(role confluent.Role) []string {
 	for _, g := range gives {
 		all := len(role.Permissions) > 0
 		for _, p := range role.Permissions {
-			all = all && b.was[access(b.q, p)].Result == core.Met && slices.ContainsFunc(gives, func(o giver) bool {
+			all = all && slices.ContainsFunc(gives, func(o giver) bool {
 				return within(g.condition, o.condition) && o.gives(p)
 			})
 		}
@@ -189,40 +213,33 @@ func (b bench) conditions(role confluent.Role) []string {
 	return out
 }
 
-// access is the requirement of one permission of the group.
-func access(q core.Question, permission string) core.Requirement {
-	for _, n := range q.Needs {
-		if n.Aspect == core.Access && n.Permission == permission {
-			return n
-		}
-	}
-	return core.Requirement{}
-}
-
 // helps says that an addition brings back something that the others do not.
-func (b bench) helps(given []addition, a addition) bool {
+func (b bench) helps(given []addition, a addition) (bool, error) {
 	without, err := b.result(given, b.versions)
 	if err != nil {
-		return false
+		return false, err
 	}
 	with, err := b.result(append(slices.Clone(given), a), b.versions)
 	if err != nil {
-		return false
+		return false, err
 	}
 	x, _ := b.improves(Judge(without, b.q))
 	y, ok := b.improves(Judge(with, b.q))
-	return ok && y > x
+	return ok && y > x, nil
 }
 
 // result is the policy once the additions are made and the versions enabled.
 func (b bench) result(additions []addition, versions []string) (core.Policy, error) {
 	out, err := enabled(b.live, b.q.Key.ID, versions)
-	if err != nil || len(additions) == 0 {
-		return out, err
+	if err != nil {
+		return nil, fmt.Errorf("key versions of %s: %w", b.q.Key.ID, err)
+	}
+	if len(additions) == 0 {
+		return out, nil
 	}
 	text, err := b.policy.given(additions, b.group)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("live policy of %s: %w", b.q.Key.ID, err)
 	}
 	out = withText(out, core.IAMPolicy, b.q.Key.ID, text)
 	for _, a := range additions {
@@ -239,7 +256,7 @@ func (b bench) result(additions []addition, versions []string) (core.Policy, err
 // written: something is, no finding is worse, and the watchdog keeps its
 // rights.
 func (b bench) improves(then core.Judgement) (gained int, ok bool) {
-	if rank(then.Writable) < rank(b.now.Writable) || len(then.Findings) != len(b.now.Findings) || then.Disabled || then.Revoked {
+	if rank(then.Writable) < rank(b.now.Writable) || len(then.Findings) != len(b.now.Findings) || then.Disabled {
 		return 0, false
 	}
 	for i, f := range then.Findings {
@@ -272,7 +289,7 @@ func (b bench) candidate(name string, additions []addition, versions []string) (
 	c := core.Candidate{Name: name}
 	var err error
 	if c.Result, err = b.result(additions, versions); err != nil {
-		return c, fmt.Errorf("restore %s: %w", b.q.Key.ID, err)
+		return c, err
 	}
 	if len(additions) > 0 {
 		doc, err := documentOf(c.Result, core.IAMPolicy, b.q.Key.ID)
@@ -292,6 +309,6 @@ func (b bench) candidate(name string, additions []addition, versions []string) (
 		}
 		c.Steps = append(c.Steps, s)
 	}
-	c.Left = b.left(c.Result, additions)
-	return c, nil
+	c.Left, err = b.left(c.Result, additions)
+	return c, err
 }

@@ -294,6 +294,9 @@ func TestGuardOnOneBinding(t *testing.T) {
 		"a custom role that can't be read": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
 			return p.With(core.Document{Kind: core.Role, ID: payRole, Unreadable: "access denied"})
 		}},
+		"a project's policy that does not parse": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
+			return withText(p, core.IAMPolicy, payProject, "{")
+		}},
 		"a key that nobody can use": {live: policy(), next: policy(custom), good: paid(policy(custom)), live2: func(p core.Policy) core.Policy {
 			return withText(withText(p, core.CryptoKeyVersions, payKey, payVersions("DISABLED", "DISABLED")), core.CryptoKey, payKey, strings.Replace(payCryptoKey(""), "ENABLED", "DISABLED", 1))
 		}},

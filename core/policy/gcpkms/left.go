@@ -13,9 +13,9 @@ const deadGroup = "IAM shows Confluent's group as deleted. The restore names the
 // left says what a candidate leaves out and why: bindings of the snapshot,
 // custom roles that an administrator can repair, and what stays lost because it
 // is not the watchdog's to write.
-func (b bench) left(result core.Policy, additions []addition) []string {
+func (b bench) left(result core.Policy, additions []addition) ([]string, error) {
 	if len(additions) == 0 {
-		return b.stays(result)
+		return b.stays(result), nil
 	}
 	var out []string
 	for _, g := range b.before.grants {
@@ -23,11 +23,15 @@ func (b bench) left(result core.Policy, additions []addition) []string {
 		if !slices.ContainsFunc(g.members, func(m string) bool { return isGroup(m, b.group) }) || b.policy.has(a, b.group) || slices.ContainsFunc(additions, g.is) {
 			continue
 		}
-		err := roleAsBefore(b.live, b.good, a.role)
+		helps, err := b.helps(nil, a)
+		if err != nil {
+			return nil, err
+		}
+		changed := roleAsBefore(b.live, b.good, a.role)
 		switch {
-		case err != nil:
-			out = append(out, fmt.Sprintf("The binding of %s is left out: %v.", a.role, err))
-		case b.helps(nil, a):
+		case changed != nil:
+			out = append(out, fmt.Sprintf("The binding of %s is left out: %v.", a.role, changed))
+		case helps:
 			out = append(out, fmt.Sprintf("The binding of %s is left out: the predefined roles stand in for it.", a.role))
 		default:
 			out = append(out, fmt.Sprintf("The binding of %s is left out: it gives nothing that is lost, or no longer.", a.role))
@@ -39,7 +43,7 @@ func (b bench) left(result core.Policy, additions []addition) []string {
 	if b.policy.dead(b.group) {
 		out = append(out, deadGroup)
 	}
-	return append(out, b.stays(result)...)
+	return append(out, b.stays(result)...), nil
 }
 
 // repairs lists the commands for custom roles that gave the group what is lost.

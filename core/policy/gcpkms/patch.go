@@ -42,7 +42,7 @@ func readSheet(text string) (sheet, error) {
 	if bindings == "" || bindings == "null" {
 		return s, nil
 	}
-	if s.list, err = readList(bindings); err != nil {
+	if s.list, err = cutList(bindings); err != nil {
 		return s, fmt.Errorf("bindings: %w", err)
 	}
 	for i, e := range s.list.elements {
@@ -56,7 +56,7 @@ func readSheet(text string) (sheet, error) {
 }
 
 func readGrant(text string) (grant, error) {
-	o, err := readObject(text)
+	o, err := cutObject(text)
 	if err != nil {
 		return grant{}, err
 	}
@@ -76,7 +76,7 @@ func readGrant(text string) (grant, error) {
 	if members == "" || members == "null" {
 		return g, nil
 	}
-	l, err := readList(members)
+	l, err := cutList(members)
 	if err != nil {
 		return g, fmt.Errorf("members: %w", err)
 	}
@@ -169,7 +169,7 @@ func (g grant) revived(group string, wanted bool) (string, error) {
 	var l jsonList
 	if len(g.members) > 0 {
 		var err error
-		if l, err = readList(g.object.get("members")); err != nil {
+		if l, err = cutList(g.object.get("members")); err != nil {
 			return "", fmt.Errorf("members: %w", err)
 		}
 	}
@@ -198,7 +198,7 @@ func (s sheet) binding(a addition, group string) string {
 	list := jsonList{elements: []jsonElement{{}}}
 	if n := len(s.grants); n > 0 && len(s.grants[n-1].object.members) > 0 {
 		model = s.grants[n-1].object
-		if l, err := readList(model.get("members")); err == nil && len(l.elements) > 0 {
+		if l, err := cutList(model.get("members")); err == nil && len(l.elements) > 0 {
 			list = l
 		}
 	}

@@ -145,3 +145,45 @@ func tampering(t *testing.T, d payDealer, live, good core.Policy, c core.Candida
 		}
 	}
 }
+
+// BenchmarkRestore plans and guards the restore of a key whose policy has as
+// many members as IAM takes.
+// Source: https://cloud.google.com/iam/quotas
+func BenchmarkRestore(b *testing.B) {
+	var bindings []string
+	for i := range 30 {
+		var members []string
+		for j := range 49 {
+			members = append(members, fmt.Sprintf("serviceAccount:app-%d-%d@acme.iam.gserviceaccount.com", i, j))
+		}
+		bindings = append(bindings, payBinding(fmt.Sprintf("roles/custom%d", i), members...))
+	}
+	live := paid(payPolicy(bindings...))
+	good := paid(payPolicy(append(slices.Clone(bindings), payBinding(payRole, "group:"+payGroup))...))
+	q := asked(payAsks(), live, good)
+	good = Trim(good, q)
+	lost := payLost(live, good, q)
+	for b.Loop() {
+		candidates, err := Candidates(live, good, q, lost)
+		if err != nil || len(candidates) == 0 {
+			b.Fatal(err)
+		}
+		if err := Guard(live, good, candidates[0], q, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTrim is what every look pays.
+func BenchmarkTrim(b *testing.B) {
+	var members []string
+	for i := range 1500 {
+		members = append(members, fmt.Sprintf("serviceAccount:app-%d@acme.iam.gserviceaccount.com", i))
+	}
+	live, q := paid(payPolicy(payBinding("roles/viewer", members...), payBinding(payRole, "group:"+payGroup))), payAsks()
+	for b.Loop() {
+		if p := Trim(live, q); len(p) != len(live)-2 {
+			b.Fatal(len(p))
+		}
+	}
+}

@@ -122,7 +122,7 @@ func (s sheet) taken(group string) (string, bool) {
 	out := jsonList{tail: s.list.tail}
 	for i, g := range s.grants {
 		e := s.list.elements[i]
-		l, err := readList(g.object.get("members"))
+		l, err := cutList(g.object.get("members"))
 		if err != nil {
 			out.elements = append(out.elements, e)
 			continue

@@ -1,6 +1,7 @@
 package gcpkms
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -34,6 +35,11 @@ func readObject(text string) (jsonObject, error) {
 	if err := strict.Check([]byte(text)); err != nil {
 		return jsonObject{}, err
 	}
+	return cutObject(text)
+}
+
+// cutObject is readObject for a part of a text that was read before.
+func cutObject(text string) (jsonObject, error) {
 	c, err := newCutter(text, '{')
 	if err != nil {
 		return jsonObject{}, err
@@ -54,6 +60,11 @@ func readList(text string) (jsonList, error) {
 	if err := strict.Check([]byte(text)); err != nil {
 		return jsonList{}, err
 	}
+	return cutList(text)
+}
+
+// cutList is readList for a part of a text that was read before.
+func cutList(text string) (jsonList, error) {
 	c, err := newCutter(text, '[')
 	if err != nil {
 		return jsonList{}, err
@@ -76,7 +87,7 @@ type cutter struct {
 }
 
 func newCutter(text string, open jsontext.Kind) (*cutter, error) {
-	c := &cutter{text: text, decoder: jsontext.NewDecoder(strings.NewReader(text))}
+	c := &cutter{text: text, decoder: jsontext.NewDecoder(bytes.NewBufferString(text))}
 	tok, err := c.decoder.ReadToken()
 	if err != nil {
 		return nil, err
@@ -113,7 +124,7 @@ func (c *cutter) next() (gap, value string) {
 		between = after
 	}
 	c.at = end
-	return between, string(v)
+	return between, c.text[end-len(v) : end]
 }
 
 func (c *cutter) tail() string {

@@ -57,7 +57,7 @@ func trimPolicy(text, group string, roles map[string]bool) string {
 	}
 	bindings := jsonList{tail: s.list.tail}
 	for i, g := range s.grants {
-		l, err := readList(g.object.get("members"))
+		l, err := cutList(g.object.get("members"))
 		if err != nil {
 			continue // without members
 		}
@@ -85,7 +85,7 @@ func trimVersions(text string) string {
 		return text
 	}
 	for i, e := range l.elements {
-		o, err := readObject(e.value)
+		o, err := cutObject(e.value)
 		if err != nil {
 			return text
 		}
@@ -99,7 +99,7 @@ func trimRole(text string) string {
 	if err != nil || custom(unquote(o.get("name"))) {
 		return text
 	}
-	l, err := readList(o.get("includedPermissions"))
+	l, err := cutList(o.get("includedPermissions"))
 	if err != nil {
 		return text
 	}

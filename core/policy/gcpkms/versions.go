@@ -34,7 +34,7 @@ func rowsOf(p core.Policy, key string) ([]row, jsonList, error) {
 	}
 	var out []row
 	for i, e := range l.elements {
-		o, err := readObject(e.value)
+		o, err := cutObject(e.value)
 		if err != nil {
 			return nil, l, fmt.Errorf("key version %d of the list: %w", i, err)
 		}
@@ -102,7 +102,7 @@ func enabled(p core.Policy, key string, numbers []string) (core.Policy, error) {
 		if !slices.Contains(numbers, r.number) {
 			continue
 		}
-		o, err := readObject(l.elements[i].value)
+		o, err := cutObject(l.elements[i].value)
 		if err != nil {
 			return nil, err
 		}
