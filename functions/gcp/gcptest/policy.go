@@ -53,8 +53,7 @@ func (p *policy) etag() string {
 	if p == nil {
 		return noEtag
 	}
-	b := binary.BigEndian.AppendUint64([]byte{7, 5}, 0xe1a8355b740000+p.generation)
-	return base64.StdEncoding.EncodeToString(b[:8])
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, 0x0705_e1a8_355b_0000+p.generation))
 }
 
 func (p *policy) conditional() bool {
