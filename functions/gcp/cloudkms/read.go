@@ -24,6 +24,8 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 	ring, project := m[1], m[2]
 	ctx, cancel := context.WithTimeout(ctx, k.opts.Reading)
 	defer cancel()
+	first, cancel := context.WithTimeout(ctx, k.opts.Reading*6/10) // the roles come after
+	defer cancel()
 	r := &reading{Keeper: k, key: key, view: viewOf(ctx, key.ID)}
 	var own [3]core.Document
 	var failed [3]error
@@ -31,13 +33,13 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 	var all errgroup.Group
 	for i, read := range []func(context.Context, string) (core.Document, error){k.readKey, k.readVersions, k.readKeyPolicy} {
 		all.Go(func() error {
-			own[i], failed[i] = read(ctx, key.ID)
+			own[i], failed[i] = read(first, key.ID)
 			return nil // all three count, below
 		})
 	}
 	var atRing core.Document
-	all.Go(func() (err error) { atRing, err = r.ringPolicy(ctx, ring); return err })
-	all.Go(func() (err error) { above, err = r.nodes(ctx, project); return err })
+	all.Go(func() (err error) { atRing, err = r.ringPolicy(first, ring); return err })
+	all.Go(func() (err error) { above, err = r.nodes(first, project); return err })
 	err := all.Wait()
 	if failed[0] != nil && failed[1] != nil && failed[2] != nil {
 		return nil, fmt.Errorf("read key %s: %w", key.ID, none(failed[:]))
