@@ -189,6 +189,9 @@ func TestGuardRefusesStepsThatDoAnythingElse(t *testing.T) {
 		"a result with another ring policy": func(c *core.Candidate) {
 			c.Result = withText(c.Result, core.IAMPolicy, payRing, payPolicy(payBinding(payPair, "group:"+payGroup)))
 		},
+		"a result that has a stranger more": func(c *core.Candidate) {
+			c.Result = withText(c.Result, core.IAMPolicy, payKey, strings.Replace(policyText(t, c.Result), payApp, payMallory, 1))
+		},
 		"a result with another state": func(c *core.Candidate) {
 			c.Result = withText(c.Result, core.CryptoKeyVersions, payKey, payVersions("ENABLED", "DISABLED"))
 		},
@@ -360,6 +363,9 @@ func TestGuardOnKeyVersions(t *testing.T) {
 			result, err := enabled(x.live, payKey, []string{x.number})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if err := Guard(x.live, x.good, core.Candidate{Name: "twice", Result: result, Steps: []core.Step{s, s}}, q, false); err == nil {
+				t.Error("the same version passes twice")
 			}
 			err = Guard(x.live, x.good, core.Candidate{Name: "key versions", Result: result, Steps: []core.Step{s}}, q, false)
 			if (err == nil) != x.passes {

