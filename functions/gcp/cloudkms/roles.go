@@ -30,7 +30,7 @@ func (r *reading) concerns(member string) bool {
 			return true
 		}
 	}
-	for _, prefix := range []string{"allUsers", "allAuthenticatedUsers", "domain:", "principalSet:"} {
+	for _, prefix := range []string{"allUsers", "allAuthenticatedUsers", "principalSet:"} {
 		if strings.HasPrefix(member, prefix) {
 			return true
 		}
