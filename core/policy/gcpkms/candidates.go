@@ -36,8 +36,8 @@ const (
 // Every candidate brings back something lost, makes no finding worse than live,
 // and leaves the watchdog its right to write. There is none for a revoked key,
 // and for one that nobody can use only where its versions may be enabled; one
-// that is scheduled for destruction stays so. Deny policies, roles and the levels above the key are never written: [Unlock] has
-// the commands.
+// that is scheduled for destruction stays so. Deny policies, roles and the
+// levels above the key are never written: [Unlock] has the commands.
 func Candidates(live, good core.Policy, q core.Question, lost []core.Requirement) ([]core.Candidate, error) {
 	b, err := newBench(live, good, q, lost)
 	if err != nil {
@@ -46,36 +46,10 @@ func Candidates(live, good core.Policy, q core.Question, lost []core.Requirement
 	if b.now.Revoked {
 		return nil, nil
 	}
-	versions := b.versions
-	own, err := b.own()
+	ways, err := b.ways()
 	if err != nil {
 		return nil, err
 	}
-	roles, err := b.roles(nil)
-	if err != nil {
-		return nil, err
-	}
-	more, err := b.roles(own)
-	if err != nil {
-		return nil, err
-	}
-	var mixed []addition
-	if len(own) > 0 && len(more) > 0 {
-		mixed = append(slices.Clone(own), more...)
-	}
-	type way struct {
-		name      string
-		additions []addition
-		versions  []string
-	}
-	var ways []way
-	for _, w := range []way{{namePatch, own, nil}, {nameMixed, mixed, nil}, {nameRoles, roles, nil}} {
-		if len(w.additions) > 0 && len(versions) > 0 {
-			ways = append(ways, way{w.name + withVersions, w.additions, versions})
-		}
-		ways = append(ways, w)
-	}
-	ways = append(ways, way{nameVersions, nil, versions})
 	var out []core.Candidate
 	back := map[string]int{}
 	for _, w := range ways {
@@ -92,6 +66,42 @@ func Candidates(live, good core.Policy, q core.Question, lost []core.Requirement
 	}
 	slices.SortStableFunc(out, func(x, y core.Candidate) int { return cmp.Compare(back[y.Name], back[x.Name]) })
 	return out, nil
+}
+
+// way is what a candidate writes.
+type way struct {
+	name      string
+	additions []addition
+	versions  []string
+}
+
+// ways lists what candidates may write, whether it helps or not. Each way with
+// key versions is followed by the one without: enabling may be refused.
+func (b bench) ways() ([]way, error) {
+	own, err := b.own()
+	if err != nil {
+		return nil, err
+	}
+	roles, err := b.roles(nil)
+	if err != nil {
+		return nil, err
+	}
+	more, err := b.roles(own)
+	if err != nil {
+		return nil, err
+	}
+	var mixed []addition
+	if len(own) > 0 && len(more) > 0 {
+		mixed = append(slices.Clone(own), more...)
+	}
+	var out []way
+	for _, w := range []way{{namePatch, own, nil}, {nameMixed, mixed, nil}, {nameRoles, roles, nil}} {
+		if len(w.additions) > 0 && len(b.versions) > 0 {
+			out = append(out, way{w.name + withVersions, w.additions, b.versions})
+		}
+		out = append(out, w)
+	}
+	return append(out, way{nameVersions, nil, b.versions}), nil
 }
 
 func sameStep(a, b core.Step) bool {

@@ -15,7 +15,7 @@ import (
 	"byokwatch/core"
 )
 
-var updateRestores = flag.Bool("update-restores", false, "rewrite the golden files of restores")
+var updateRestores = flag.Bool("update", false, "rewrite the golden files of restores")
 
 // The key of the restores' tests, and who is about it.
 const (

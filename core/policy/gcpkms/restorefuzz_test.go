@@ -187,3 +187,26 @@ func BenchmarkTrim(b *testing.B) {
 		}
 	}
 }
+
+// FuzzGuard lets anything be written over one live policy: what passes gives
+// nobody but Confluent's group anything, and takes nothing.
+func FuzzGuard(f *testing.F) {
+	live, good, q := guardCase()
+	c := bestRestore(f, live, good, q)
+	text := policyText(f, c.Result)
+	f.Add(text)
+	f.Add(policyText(f, live))
+	f.Add(strings.Replace(text, payBinding(payRole, "group:"+payGroup), payBinding(payPair, "group:"+payGroup)+", "+payBinding(payViewer, "group:"+payGroup), 1))
+	f.Fuzz(func(t *testing.T, bad string) {
+		x := c
+		s := c.Steps[0]
+		s.Body = []byte(`{"policy":` + bad + `,"updateMask":"bindings,etag"}`)
+		x.Steps, x.Result = []core.Step{s}, withText(c.Result, core.IAMPolicy, payKey, bad)
+		if Guard(live, good, x, q, false) != nil {
+			return
+		}
+		if why := outOfPlace(t, live, good, x, q); why != "" {
+			t.Fatalf("the guard lets pass: %s\n%s", why, bad)
+		}
+	})
+}
