@@ -16,7 +16,7 @@ func (c *court) assumed(p core.Policy) []string {
 	}
 	out = append(out, c.barriersAssumed(p)...)
 	for _, d := range p {
-		if d.Kind == core.IAMPolicy && d.Unreadable != "" && d.ID != c.key.ID && d.ID != "" {
+		if d.Kind == core.IAMPolicy && d.Unreadable != "" && d.ID != c.key.ID && !nameless(d.ID) {
 			out = append(out, "what "+placeOf(d.ID, c.key.ID)+" gives does not count: its IAM policy can't be read ("+abridge(d.Unreadable, 120)+")")
 		}
 	}

@@ -48,11 +48,12 @@ func (c *court) digest() core.Digest {
 
 // canonicalGift is one spelling for all that give the same: where, by which
 // role with which of the needed permissions, to whom, under which condition. It
-// is "" for one that gives nothing needed. Words are the condition's title and
+// is "" for a predefined role that gives nothing needed; a custom one that gives
+// nothing may be one that died. Words are the condition's title and
 // description, by which people know it and which decide nothing.
 func (c *court) canonicalGift(g *gift, words bool) string {
 	role, some := c.canonicalRole(g.binding.Role)
-	if !some {
+	if !some && !custom(g.binding.Role) {
 		return ""
 	}
 	return "allow " + strconv.Quote(g.level.doc.ID) + " " + role + " to " + strconv.Quote(lower(named(c.group, g.binding.Members))) + canonicalClause(g.binding.Condition, words)

@@ -114,61 +114,66 @@ const (
 	typeVersion = service + "/CryptoKeyVersion"
 )
 
-// expression is a compiled condition.
+// expression is a condition, compiled when it is first asked: most bindings of
+// a large policy are settled without theirs.
 type expression struct {
 	clause  *clause
+	read    bool
 	program cel.Program
 	err     error // why it has no meaning here
 	dates   []time.Time
 	timed   bool // it turns on the time
 	listed  bool // dates are all at which it may change
-	// numbered says that it names a project by number, which the key's name
-	// does not show.
+	// numbered says that it names, or may name, a project by its number, which
+	// the key's name does not show.
 	numbered bool
 }
 
-var byNumber = pattern.New(`projects/[0-9]+(?:/|"|'|$)`)
+var byNumber = pattern.New(`projects/[0-9]+(?:/|"|'|$)|["'][0-9]{6,}["']`)
 
-// compile reads a condition; a nil one is always true.
-func compile(c *clause) *expression {
-	if c == nil {
-		return nil
+// mayBeTimed says that the expression names the time, without reading it.
+func (x *expression) mayBeTimed() bool { return strings.Contains(x.clause.Expression, "time") }
+
+// compile reads the expression, once.
+func (x *expression) compile() {
+	if x.read {
+		return
 	}
-	x := &expression{clause: c, numbered: byNumber.MatchString(c.Expression)}
+	x.read = true
+	x.numbered = byNumber.MatchString(x.clause.Expression)
 	lang, err := language()
 	if err != nil {
 		x.err = fmt.Errorf("the language of conditions: %w", err)
-		return x
+		return
 	}
-	if len(c.Expression) > maxExpression {
-		x.err = fmt.Errorf("it has %d bytes, more than %d", len(c.Expression), maxExpression)
-		return x
+	if len(x.clause.Expression) > maxExpression {
+		x.err = fmt.Errorf("it has %d bytes, more than %d", len(x.clause.Expression), maxExpression)
+		return
 	}
-	ast, issues := lang.Compile(c.Expression)
-	if err := issues.Err(); err != nil {
+	ast, issues := lang.Compile(x.clause.Expression)
+	if issues.Err() != nil {
 		x.err = errors.New("it is not an expression as IAM documents them")
-		return x
+		return
 	}
 	if !ast.OutputType().IsExactType(cel.BoolType) && !ast.OutputType().IsExactType(cel.DynType) {
 		x.err = errors.New("it is neither true nor false")
-		return x
+		return
 	}
 	x.dates, x.timed, x.listed = datesOf(ast)
 	x.program, x.err = lang.Program(ast, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxCost))
-	return x
 }
 
-// always unknown, whatever the request.
+// hidden are the attributes of which nothing is known, whatever the request.
 var hidden = []string{
 	"resource", "api", "request.path", "request.host", "request.auth.access_levels", "request.auth.claims", "destination.ip", "destination.port",
 }
 
-// holds evaluates a condition for a request.
+// holds evaluates a condition for a request; a nil one always holds.
 func (x *expression) holds(f facts) truth {
 	if x == nil {
 		return yes
 	}
-	if x.err != nil {
+	if x.compile(); x.err != nil {
 		return unknown
 	}
 	vars := map[string]any{"resource.type": f.kind, "resource.service": service}

@@ -85,20 +85,25 @@ var errUnread = errors.New("can't be read")
 // otherwise than the cloud does would judge another one than that in force.
 func read(p core.Policy, key string) (file, error) {
 	f := file{roles: map[string]definition{}, roleDocs: map[string]core.Document{}}
-	nameless := 0
 	for _, d := range p {
-		if d.ID == "" && d.Kind == core.IAMPolicy {
-			nameless++
-		}
-		if err := f.add(d, key, nameless); err != nil {
+		if err := f.add(d, key); err != nil {
 			return f, err
 		}
 	}
 	return f, nil
 }
 
-func (f *file) add(d core.Document, key string, nameless int) error {
-	own := d.ID == key || d.ID == ""
+// nameless says that a document does not tell which resource it is about, since
+// gcloud does not print that: it counts as reaching the key. To tell several
+// apart, whoever read it from a file may give it an ID that says so.
+func nameless(id string) bool { return id == "" || strings.HasPrefix(id, FromFile) }
+
+// FromFile begins the ID of a document that was read from a file and does not
+// tell which resource it is about; the file's name follows.
+const FromFile = "file:"
+
+func (f *file) add(d core.Document, key string) error {
+	own := d.ID == key || nameless(d.ID)
 	switch {
 	case !reachesKey(d, key):
 		return nil
@@ -114,14 +119,11 @@ func (f *file) add(d core.Document, key string, nameless int) error {
 	switch d.Kind {
 	case core.IAMPolicy:
 		l := level{doc: d, label: placeOf(d.ID, key)}
-		if d.ID == "" && nameless > 1 {
-			l.label = fmt.Sprintf("given policy %d", nameless)
-		}
 		l.bindings, err = parsePolicy(d.Text)
 		f.levels = append(f.levels, l)
 	case core.Role:
 		var r definition
-		if r, err = parseRole(d.Text); err == nil && d.ID != "" && r.Name != "" && r.Name != d.ID {
+		if r, err = parseRole(d.Text); err == nil && !nameless(d.ID) && r.Name != "" && r.Name != d.ID {
 			err = fmt.Errorf("it is of another role, %s", r.Name)
 		}
 		if r.Name == "" {
@@ -149,7 +151,7 @@ func (f *file) add(d core.Document, key string, nameless int) error {
 //
 // Source: https://cloud.google.com/kms/docs/resource-hierarchy
 func reachesKey(d core.Document, key string) bool {
-	if d.Kind == core.Role || d.ID == "" || key == "" || d.ID == key {
+	if d.Kind == core.Role || nameless(d.ID) || key == "" || d.ID == key {
 		return true
 	}
 	if d.Kind == core.CryptoKey || d.Kind == core.CryptoKeyVersions {
@@ -182,6 +184,8 @@ func placeOf(id, key string) string {
 	switch parts := strings.Split(id, "/"); {
 	case id == "":
 		return "the given policy"
+	case nameless(id):
+		return strings.TrimPrefix(id, FromFile)
 	case id == key:
 		return "the key"
 	case len(parts) == 2 && slices.Contains([]string{"projects", "folders", "organizations"}, parts[0]):
@@ -201,11 +205,11 @@ func called(d core.Document, key string) string {
 	if d.Kind == core.Role {
 		return what + d.ID
 	}
-	if d.ID == "" && d.Kind != core.IAMPolicy {
-		return what + "the key"
-	}
-	if d.ID == "" {
+	switch {
+	case d.ID == "" && d.Kind == core.IAMPolicy:
 		return "a given IAM policy"
+	case d.ID == "":
+		return what + "the key"
 	}
 	return what + placeOf(d.ID, key)
 }

@@ -71,7 +71,7 @@ func (c *court) brief(s subject) *brief {
 	return b
 }
 
-// expression compiles each condition once.
+// expression is the same for each condition of the same words.
 func (c *court) expression(of *clause) *expression {
 	if of == nil {
 		return nil
@@ -79,7 +79,7 @@ func (c *court) expression(of *clause) *expression {
 	key := clause{Expression: of.Expression}
 	x, ok := c.expressions[key]
 	if !ok {
-		x = compile(of)
+		x = &expression{clause: of}
 		c.expressions[key] = x
 	}
 	return x
@@ -90,6 +90,9 @@ func (c *court) facts(permission string) facts {
 	f := facts{at: c.at, name: c.key.ID, kind: typeKey, timeless: c.timeless}
 	if permission == rightUpdate {
 		f.name, f.kind = "", typeVersion
+	}
+	if digits(c.project) {
+		f.name = "" // the request's may have the project's ID
 	}
 	return f
 }
@@ -108,7 +111,8 @@ type judged[T any] struct {
 }
 
 // decide evaluates deny rules and bindings: a deny wins, else a binding is
-// needed. Nothing is left out once a result is found.
+// needed. Nothing is left out once a result is found, but for bindings that may
+// or may not be the subject's where another one surely is: they add nothing.
 //
 // Source: https://cloud.google.com/iam/docs/policy-types#evaluation
 func (c *court) decide(b *brief, permission string) decision {
@@ -121,10 +125,15 @@ func (c *court) decide(b *brief, permission string) decision {
 			d.denies = append(d.denies, judged[ban]{x, is})
 		}
 	}
-	for _, g := range b.gifts {
-		if is := c.gives(g, permission, f); is != no {
-			given = given.or(is)
-			d.allows = append(d.allows, judged[gift]{g, is})
+	for _, who := range []truth{yes, unknown} {
+		for _, g := range b.gifts {
+			if g.who != who || who == unknown && given == yes {
+				continue
+			}
+			if is := c.gives(g, permission, f); is != no {
+				given = given.or(is)
+				d.allows = append(d.allows, judged[gift]{g, is})
+			}
 		}
 	}
 	d.allowed = given.and(denied.not())
@@ -144,7 +153,10 @@ func (c *court) gives(g gift, permission string, f facts) truth {
 func (c *court) dates() []time.Time {
 	var out []time.Time
 	for _, x := range c.expressions {
-		if x.listed {
+		if !x.mayBeTimed() {
+			continue
+		}
+		if x.compile(); x.listed {
 			out = append(out, x.dates...)
 		}
 	}

@@ -137,6 +137,7 @@ func (c *court) short(g *gift, permission string) (rank int, reason, remedy stri
 func (c *court) whyNotNow(g *gift) (reason, remedy string) {
 	reason = g.label() + " gives it by " + g.role() + " only under the condition " + g.condition.named() + ", which does not hold"
 	var last time.Time
+	g.condition.compile()
 	for _, date := range g.condition.dates {
 		if !date.After(c.at) && date.After(last) {
 			last = date

@@ -15,8 +15,8 @@ const revocationLabel = "byokwatch-revoked"
 //
 // p may hold some of the documents only: what is not there gives nothing and
 // denies nothing, and is listed under Assumed. Several IAM policies add up; one
-// without an ID counts as reaching the key, one of a resource that is not above
-// the key is ignored.
+// without an ID, or with one that begins with [FromFile], counts as reaching the key;
+// one of a resource that is not above the key is ignored.
 func Judge(p core.Policy, q core.Question) core.Judgement {
 	j := core.Judgement{Findings: make([]core.Finding, len(q.Needs))}
 	f, err := read(p, q.Key.ID)
@@ -47,7 +47,7 @@ func unread(p core.Policy, q core.Question, cause error) core.Judgement {
 	for _, d := range p {
 		if (d.Kind == core.CryptoKey || d.Kind == core.CryptoKeyVersions) && d.Unreadable == "" {
 			// What can't be added is not given: the finding says so.
-			if err := state.add(d, q.Key.ID, 0); err != nil {
+			if err := state.add(d, q.Key.ID); err != nil {
 				continue
 			}
 		}

@@ -93,7 +93,7 @@ func (r reader) list(what string, element func(i int) error) error {
 	return err
 }
 
-// text is a field that holds a string.
+// word is a field that holds a string.
 func (r reader) word(name string, to *string) field {
 	return field{name, func() error { return r.readWord(name, to) }}
 }
@@ -112,13 +112,16 @@ func (r reader) words(name string, to *[]string) field {
 	return field{name, func() error {
 		return r.list(name, func(int) error {
 			var s string
-			err := r.readWord("an element of "+name, &s)
+			if err := r.readWord("an element", &s); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 			*to = append(*to, s)
-			return err
+			return nil
 		})
 	}}
 }
 
+// flag is a field that holds a boolean.
 func (r reader) flag(name string, to *bool) field {
 	return field{name, func() error {
 		got := r.d.PeekKind()

@@ -146,7 +146,7 @@ func attachment(name string) string {
 func checked(d core.Document) ([]core.Document, error) {
 	var f file
 	f.roles, f.roleDocs = map[string]definition{}, map[string]core.Document{}
-	if err := f.add(d, d.ID, 0); err != nil {
+	if err := f.add(d, d.ID); err != nil {
 		return nil, err
 	}
 	return []core.Document{d}, nil
