@@ -2,7 +2,6 @@ package awskms
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"byokwatch/core/confluent"
+	lazy "byokwatch/core/pattern"
 )
 
 // exemption is a condition that leaves somebody out of a Deny.
@@ -22,7 +22,7 @@ type exemption struct {
 // written into a command: without the characters that IAM allows in a path and
 // that mean something in a pattern.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
-var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[A-Za-z0-9_+=,.@/-]+$`)
+var roleARN = lazy.New(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[A-Za-z0-9_+=,.@/-]+$`)
 
 // The condition keys that tell who calls.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html

@@ -1,9 +1,10 @@
 package awskms
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	lazy "byokwatch/core/pattern"
 )
 
 // clause is the smallest thing that a statement says: one principal and one
@@ -206,7 +207,7 @@ func whoOf(p principals) []string {
 	return sortedSet(out)
 }
 
-var rootARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
+var rootARN = lazy.New(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
 
 // whoAWS is one AWS principal in whoOf's form: 12 digits and the account's root
 // ARN are the same principal.

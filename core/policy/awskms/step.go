@@ -3,10 +3,10 @@ package awskms
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 
 	"byokwatch/core"
 	"byokwatch/core/strict"
+	lazy "byokwatch/core/pattern"
 )
 
 // The operations of a Step on AWS; the names are those of the KMS API.
@@ -30,7 +30,7 @@ type enableBody struct{ KeyId string }
 
 // keyARN is the grammar of a key ARN, which is all that enters a command.
 // Source: https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id-key-ARN
-var keyARN = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+$`)
+var keyARN = lazy.New(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+$`)
 
 // command writes a call of `aws kms` on the key. Text of a policy never enters
 // it: a policy is read from a file.
