@@ -66,6 +66,9 @@ func (l *look) rounds(ctx context.Context) error {
 		begun := l.Now()
 		plan := Next(s)
 		l.timing.judge = l.Now().Sub(begun)
+		if plan.Judgement.Digest == "" {
+			lookErr = errors.Join(lookErr, unreadable(s.Live))
+		}
 		next, err := l.act(ctx, s, plan)
 		switch {
 		case !next.yes || err != nil || round >= maxRounds:
@@ -125,7 +128,7 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 	l.timing.gather = s.Now.Sub(begun)
 	if readErr == nil {
 		s.Live = live
-		return s, unreadable(live)
+		return s, nil
 	}
 	if ctx.Err() != nil {
 		return Sight{}, fmt.Errorf("read the policy: %w", readErr)
@@ -174,8 +177,9 @@ func (l *look) merge(s *Sight) {
 	}
 }
 
-// unreadable is an error if a document could not be read: the platform shall
-// try again.
+// unreadable is an error if a document could not be read without which there is
+// no judgement: the platform shall try again. A judge may do without others,
+// such as those of levels above the key.
 func unreadable(p core.Policy) error {
 	for _, d := range p {
 		if d.Unreadable != "" {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"byokwatch/core"
-	"byokwatch/core/strict"
 	lazy "byokwatch/core/pattern"
+	"byokwatch/core/strict"
 )
 
 // The operations of a Step on AWS; the names are those of the KMS API.
