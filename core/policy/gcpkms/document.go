@@ -73,6 +73,8 @@ type file struct {
 	roleDocs map[string]core.Document
 	key      *cryptoKey // nil where there is none
 	versions *versionList
+	// hidden says of roles why their definition can't be read.
+	hidden map[string]string
 	// blind lists documents above the key that can't be read.
 	blind []core.Document
 }
@@ -84,7 +86,7 @@ var errUnread = errors.New("can't be read")
 // own can't be read, or if any does not parse, because whoever reads a policy
 // otherwise than the cloud does would judge another one than that in force.
 func read(p core.Policy, key string) (file, error) {
-	f := file{roles: map[string]definition{}, roleDocs: map[string]core.Document{}}
+	f := file{roles: map[string]definition{}, roleDocs: map[string]core.Document{}, hidden: map[string]string{}}
 	for _, d := range p {
 		if err := f.add(d, key); err != nil {
 			return f, err
@@ -109,10 +111,11 @@ func (f *file) add(d core.Document, key string) error {
 		return nil
 	case d.Unreadable != "" && own && d.Kind != core.Role:
 		return fmt.Errorf("%s %w: %s", called(d, key), errUnread, d.Unreadable)
+	case d.Unreadable != "" && d.Kind == core.Role:
+		f.hidden[d.ID] = d.Unreadable
+		return nil
 	case d.Unreadable != "":
-		if d.Kind != core.Role {
-			f.blind = append(f.blind, d)
-		}
+		f.blind = append(f.blind, d)
 		return nil
 	}
 	var err error
@@ -140,7 +143,7 @@ func (f *file) add(d core.Document, key string) error {
 		err = f.addVersions(d, key)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", called(d, key), err)
+		return fmt.Errorf("%s can't be used: %w", called(d, key), err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/confluent"
 )
 
 // longest is how many characters of a reason or remedy are shown: it may hold
@@ -32,20 +33,8 @@ func (b *ban) label() string {
 }
 
 func (c *court) whyMet(given []gift, s subject) (reason, remedy string) {
-	best := 0
-	for i := range given {
-		if named(s, given[i].binding.Members) != named(s, []string{s.member()}) && !strings.HasPrefix(named(s, given[i].binding.Members), "all") {
-			best = i
-			break
-		}
-	}
-	for i := range given {
-		if !strings.HasPrefix(named(s, given[i].binding.Members), "all") {
-			best = i
-			break
-		}
-	}
-	g := &given[best]
+	best := slices.IndexFunc(given, func(g gift) bool { return !strings.HasPrefix(named(s, g.binding.Members), "all") })
+	g := &given[max(best, 0)]
 	reason = g.label() + " gives it by " + g.role()
 	switch named(s, g.binding.Members) {
 	case "allUsers":
@@ -81,7 +70,15 @@ func (c *court) whyDenied(denied []ban, s subject) (reason, remedy string) {
 	if !s.account && c.onlyConfluent(b.rule) {
 		return reason + "; it names nobody but Confluent", "remove the rule, or, if it is meant, record it with byokwatch revoke"
 	}
-	return reason, "add " + s.exempt() + " to the rule's exceptionPrincipals"
+	return reason, s.spare()
+}
+
+// spare is what a person does about a deny rule. Deny policies are edited with
+// a role of their own, which is given on an organisation only.
+//
+// Source: https://cloud.google.com/iam/docs/deny-access#required-roles
+func (s subject) spare() string {
+	return "add " + s.exempt() + " to the rule's exceptionPrincipals; that takes roles/iam.denyAdmin on the organisation"
 }
 
 // exempt is what a deny policy calls the subject.
@@ -96,11 +93,11 @@ func (s subject) exempt() string {
 // closest.
 func (c *court) settleNothing(f *core.Finding, b *brief) {
 	f.Reason = "no binding gives it to " + b.subject.member() + " on the key or above it, as far as can be read"
-	f.Remedy = "bind a role that has it to " + b.subject.member() + " on the key"
+	f.Remedy = bind(f.Permission, b.subject)
 	best := 0
 	for i := range b.gifts {
 		g := &b.gifts[i]
-		rank, reason, remedy := c.short(g, f.Permission)
+		rank, reason, remedy := c.short(g, f.Permission, b.subject)
 		if g.who != yes || rank <= best {
 			continue
 		}
@@ -115,12 +112,12 @@ func (c *court) settleNothing(f *core.Finding, b *brief) {
 
 // short says what a binding that names the subject lacks to give a permission;
 // the higher the rank, the nearer it is.
-func (c *court) short(g *gift, permission string) (rank int, reason, remedy string) {
+func (c *court) short(g *gift, permission string, s subject) (rank int, reason, remedy string) {
 	holds := g.condition.holds(c.facts(permission))
 	d, defined := c.file.roles[g.binding.Role]
 	switch {
 	case c.file.gives(g.binding.Role, permission, c.project) != no && holds == no:
-		reason, remedy = c.whyNotNow(g)
+		reason, remedy = c.whyNotNow(g, permission)
 		return 4, reason, remedy
 	case defined && d.Deleted:
 		return 3, g.label() + " gives " + g.role() + ", which is deleted, so the binding has no effect",
@@ -130,11 +127,23 @@ func (c *court) short(g *gift, permission string) (rank int, reason, remedy stri
 	case defined && custom(g.binding.Role):
 		return 2, g.label() + " gives " + g.role() + ", which does not include it", "add " + permission + " to the role"
 	}
-	return 1, g.label() + " gives only " + g.role() + ", which does not include it", "bind a role that has it to the group on the key"
+	return 1, g.label() + " gives only " + g.role() + ", which does not include it", bind(permission, s)
+}
+
+// bind is what to bind to have a permission: for Confluent, the role that it
+// documents.
+func bind(permission string, s subject) string {
+	role := "a role that has it"
+	for _, r := range confluent.GCPRoles() {
+		if !s.account && slices.Contains(r.Permissions, permission) {
+			role = r.Name
+		}
+	}
+	return "bind " + role + " to " + s.member() + " on the key"
 }
 
 // whyNotNow tells of a condition that does not hold, and since when.
-func (c *court) whyNotNow(g *gift) (reason, remedy string) {
+func (c *court) whyNotNow(g *gift, permission string) (reason, remedy string) {
 	reason = g.label() + " gives it by " + g.role() + " only under the condition " + g.condition.named() + ", which does not hold"
 	var last time.Time
 	g.condition.compile()
@@ -144,10 +153,9 @@ func (c *court) whyNotNow(g *gift) (reason, remedy string) {
 		}
 	}
 	if !last.IsZero() {
-		at := c.at
-		before := facts{at: last.Add(-time.Nanosecond), name: c.key.ID, kind: typeKey}
-		if g.condition.holds(before) == yes {
-			reason += fmt.Sprintf(": it ended at %s, %s ago", last.UTC().Format(time.RFC3339), at.Sub(last).Truncate(time.Second))
+		before := c.facts(permission)
+		if before.at = last.Add(-time.Nanosecond); g.condition.holds(before) == yes {
+			reason += ": it ended at " + last.UTC().Format(time.RFC3339)
 		}
 	}
 	return reason, "bind the role without a condition, as Confluent asks, or with one that holds"
@@ -186,7 +194,7 @@ func (c *court) dead(f *core.Finding) {
 func (c *court) whyOpen(maybe []gift, open []ban, permission string, s subject) (reason, remedy string) {
 	if len(open) > 0 {
 		b := &open[0]
-		return c.whyOpenBan(b, permission, s) + more(len(open)+len(maybe)-1), "add " + s.exempt() + " to the rule's exceptionPrincipals"
+		return c.whyOpenBan(b, permission, s) + more(len(open)+len(maybe)-1), s.spare()
 	}
 	g := &maybe[0]
 	rest := more(len(maybe) - 1)
@@ -194,6 +202,10 @@ func (c *court) whyOpen(maybe []gift, open []ban, permission string, s subject) 
 	case c.file.gives(g.binding.Role, permission, c.project) == unknown && foreignRole(g.binding.Role, c.project):
 		return g.label() + " gives " + g.role() + ", a role of another project, which IAM does not take here" + rest, "bind a role of the key's own project"
 	case c.file.gives(g.binding.Role, permission, c.project) == unknown:
+		if why, ok := c.file.hidden[g.binding.Role]; ok {
+			return "whether " + g.label() + " gives it can't be told: the definition of " + g.role() + " can't be read (" + abridge(why, 120) + ")" + rest,
+				"let whoever looks read the role (iam.roles.get)"
+		}
 		return "whether " + g.label() + " gives it can't be told: the definition of " + g.role() + " is not given" + rest,
 			"give the role's definition (gcloud iam roles describe)"
 	case holds == unknown:
