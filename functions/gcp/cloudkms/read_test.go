@@ -3,6 +3,8 @@ package cloudkms_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -10,7 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	sdk "google.golang.org/api/cloudkms/v1"
+	"google.golang.org/api/cloudresourcemanager/v3"
+	"google.golang.org/api/iam/v1"
 	iamv2 "google.golang.org/api/iam/v2"
+	"google.golang.org/api/option"
 
 	"byokwatch/core"
 	"byokwatch/functions/gcp/cloudkms"
@@ -291,4 +297,76 @@ func TestACancelledReadSaysSo(t *testing.T) {
 			t.Errorf("%v after %s", err, time.Since(begun))
 		}
 	})
+}
+
+func TestConditionsAreReadOnEveryLevel(t *testing.T) {
+	c := levels(t)
+	condition := `,"condition":{"title":"t","expression":"request.time < timestamp(\"2099-04-01T00:00:00Z\")"}}`
+	put(t, c, ring, strings.TrimSuffix(bind(byok, group), "}")+condition)
+	put(t, c, project, bind("roles/owner", admin), bind(watching, watcher), strings.TrimSuffix(bind(byok, group), "}")+condition)
+	p, err := keeper(c).Read(t.Context(), payments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, level := range []string{ring, project} {
+		if text := textOf(p, core.IAMPolicy, level); !strings.Contains(text, `"expression"`) || strings.Contains(text, "withcond") {
+			t.Errorf("%s: %s", level, text)
+		}
+	}
+}
+
+func TestTheGroupIsFoundHoweverItIsSpelled(t *testing.T) {
+	c := levels(t)
+	k := core.Key{ID: key, Cloud: core.GCP, Needs: core.Confluent{Group: "CCK-12345@Confluent.IO"}}
+	c.Delete(group) // it reads deleted:group:…?uid= then
+	p, err := keeper(c).Read(t.Context(), k)
+	if err != nil || textOf(p, core.Role, byok) == "" {
+		t.Errorf("the group's role is not read, %v", err)
+	}
+}
+
+func TestADenyPolicyThatGoesWhileItIsReadIsGone(t *testing.T) {
+	c := levels(t)
+	c.Inject(gcptest.Fault{Op: "google.iam.v2.Policies.GetPolicy", Kind: gcptest.Other, Code: 404, Status: "NOT_FOUND"})
+	p, err := keeper(c).Read(t.Context(), payments)
+	if text := textOf(p, core.DenyPolicies, project); err != nil || text != "[]" {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// TestAnAnswerAboutSomethingElseIsNone renames what is answered.
+func TestAnAnswerAboutSomethingElseIsNone(t *testing.T) {
+	for part, to := range map[string]string{`"name":"` + key + `"`: `"name":"` + key + `2"`, `"name":"` + byok + `"`: `"name":"` + byok + `2"`, `"parent":"` + folder + `"`: `"parent":"../v3/projects/other"`} {
+		c := levels(t)
+		hc := option.WithHTTPClient(&http.Client{Transport: renaming{c.RoundTripper("WATCHER"), part, to}})
+		k := cloudkms.New(cloudkms.Clients{KMS: made(sdk.NewService(t.Context(), hc)), Projects: made(cloudresourcemanager.NewService(t.Context(), hc)),
+			Roles: made(iam.NewService(t.Context(), hc)), Deny: made(iamv2.NewService(t.Context(), hc))}, cloudkms.Options{Reading: 100 * time.Millisecond})
+		p, err := k.Read(t.Context(), payments)
+		if d, ok := p.Find(core.CryptoKey); err == nil && (!ok || d.Unreadable == "") {
+			t.Errorf("%s: taken for ours", to)
+		}
+	}
+}
+
+func made[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+type renaming struct {
+	next     http.RoundTripper
+	part, to string
+}
+
+func (n renaming) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := n.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	text := strings.ReplaceAll(string(body), n.part, n.to)
+	resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
+	return resp, err
 }

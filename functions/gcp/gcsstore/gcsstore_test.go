@@ -249,6 +249,53 @@ func (e editing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// answering puts other bodies in place of answers to a method.
+func answering(method, body string) func(*http.Request, *http.Response) {
+	return func(r *http.Request, resp *http.Response) {
+		if r.Method == method {
+			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		}
+	}
+}
+
+// small makes every list come in pages of seven.
+type small struct{ next http.RoundTripper }
+
+func (s small) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	q := r.URL.Query()
+	q.Set("maxResults", "7")
+	r.URL.RawQuery = q.Encode()
+	return s.next.RoundTrip(r)
+}
+
+func TestAListInPagesIsWhole(t *testing.T) {
+	_, server, h := emulator(t, whole...)
+	for i := range 30 {
+		server.CreateObject(fakestorage.Object{ObjectAttrs: fakestorage.ObjectAttrs{BucketName: bucket, Name: fmt.Sprintf("prod/kept/%05d.json", i)}})
+	}
+	names, err := gcsstore.New(client(t, small{gcptest.InProcess(h, "T")}), bucket, "prod").List(t.Context(), "kept/")
+	if err != nil || len(names) != 30 {
+		t.Errorf("%d names, %v", len(names), err)
+	}
+}
+
+func TestAListThatDoesNotGoOnEnds(t *testing.T) {
+	_, _, h := emulator(t, whole...)
+	transport := editing{gcptest.InProcess(h, "T"), answering(http.MethodGet, `{"items":[{"name":"prod/a"}],"nextPageToken":"again"}`)}
+	if names, err := gcsstore.New(client(t, transport), bucket, "prod").List(t.Context(), ""); err == nil || names != nil {
+		t.Errorf("%q, %v", names, err)
+	}
+}
+
+func TestAWriteWithoutGenerationIsNotOne(t *testing.T) {
+	_, _, h := emulator(t, whole...)
+	transport := editing{gcptest.InProcess(h, "T"), answering(http.MethodPost, `{"name":"prod/a"}`)}
+	if version, err := gcsstore.New(client(t, transport), bucket, "prod").Put(t.Context(), "a", nil, ""); err == nil || version != "" {
+		t.Errorf("%q, %v", version, err)
+	}
+}
+
 func TestTheTimeOfAnObjectIsKnownWithoutLastModified(t *testing.T) {
 	_, _, h := emulator(t, whole...)
 	plain := gcsstore.New(inProcess(t, h), bucket, "prod")
