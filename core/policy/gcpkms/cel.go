@@ -101,6 +101,9 @@ type facts struct {
 	// timeless makes the time unknown, where the dates of a policy can't be
 	// listed.
 	timeless bool
+	// tagged hides all attributes, as in deny policies, whose conditions know
+	// tags alone.
+	tagged bool
 }
 
 // The values of a request to Cloud KMS. A key's version is asked for by the
@@ -176,21 +179,22 @@ func (x *expression) holds(f facts) truth {
 	if x.compile(); x.err != nil {
 		return unknown
 	}
-	vars := map[string]any{"resource.type": f.kind, "resource.service": service}
-	unknowns := make([]*cel.AttributePatternType, 0, len(hidden)+2)
+	vars := map[string]any{}
+	unknowns := make([]*cel.AttributePatternType, 0, len(hidden)+4)
 	for _, name := range hidden {
 		unknowns = append(unknowns, cel.AttributePattern(name))
 	}
-	if f.name == "" || x.numbered {
-		unknowns = append(unknowns, cel.AttributePattern("resource.name"))
-	} else {
-		vars["resource.name"] = f.name
+	set := func(name string, value any, known bool) {
+		if known && !f.tagged {
+			vars[name] = value
+			return
+		}
+		unknowns = append(unknowns, cel.AttributePattern(name))
 	}
-	if f.timeless || !x.listed || f.at.IsZero() {
-		unknowns = append(unknowns, cel.AttributePattern("request.time"))
-	} else {
-		vars["request.time"] = types.Timestamp{Time: f.at.UTC()}
-	}
+	set("resource.type", f.kind, true)
+	set("resource.service", service, true)
+	set("resource.name", f.name, f.name != "" && !x.numbered)
+	set("request.time", types.Timestamp{Time: f.at.UTC()}, !f.timeless && x.listed && !f.at.IsZero())
 	partial, err := cel.PartialVars(vars, unknowns...)
 	if err != nil {
 		return unknown

@@ -79,20 +79,21 @@ func covered(pattern, permission string) bool {
 	return (r == "*" || r == resource) && (v == "*" || v == verb)
 }
 
-// applies says whether the rule denies a permission now. A rule whose condition
-// can't be evaluated applies; but what can't be evaluated here may well be so by
-// IAM.
+// applies says whether the rule denies a permission now. Its condition may turn
+// on tags alone, so that only one which turns on nothing is decided here. A rule
+// whose condition can't be evaluated applies; but what can't be evaluated here
+// may well be so by IAM.
 //
 // Source: https://cloud.google.com/iam/docs/conditions-overview#deny-policies
-func (b ban) applies(permission string, f facts) truth {
-	return b.who.and(b.rule.forbids(permission)).and(b.condition.holds(f))
+func (b ban) applies(permission string) truth {
+	return b.who.and(b.rule.forbids(permission)).and(b.condition.holds(facts{tagged: true}))
 }
 
 // onlyConfluent says that the rule names nobody but Confluent's group: nobody
 // writes one by mistake.
 func (c *court) onlyConfluent(rule *prohibition) bool {
 	for _, p := range rule.DeniedPrincipals {
-		if address, ok := strings.CutPrefix(p, denyGroup); !ok || !strings.EqualFold(address, c.group.address) {
+		if address, ok := strings.CutPrefix(p, denyGroup); !ok || !sameAddress(address, c.group.address) {
 			return false
 		}
 	}

@@ -120,7 +120,7 @@ func (c *court) decide(b *brief, permission string) decision {
 	f := c.facts(permission)
 	denied, given := no, no
 	for _, x := range b.bans {
-		if is := x.applies(permission, f); is != no {
+		if is := x.applies(permission); is != no {
 			denied = denied.or(is)
 			d.denies = append(d.denies, judged[ban]{x, is})
 		}

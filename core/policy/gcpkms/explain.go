@@ -229,7 +229,11 @@ func (c *court) whyOpenBan(b *ban, permission string, s subject) string {
 	case b.who == unknown:
 		return "whether " + b.label() + " denies it to " + s.member() + " can't be told: it names " + abridge(c.nearest(b.rule, s), 200) + ", which may be it or hold it"
 	}
-	return "whether " + b.label() + " denies it can't be told: its condition " + b.condition.named() + " " + c.turnsOn(b.condition)
+	why := "turns on tags or on what conditions of deny policies do not know"
+	if b.condition.err != nil {
+		why = c.turnsOn(b.condition)
+	}
+	return "whether " + b.label() + " denies it can't be told: its condition " + b.condition.named() + " " + why
 }
 
 // nearest is the principal of a rule that left open whom it hits.

@@ -37,11 +37,11 @@ func (s subject) is(member string) truth {
 	case member == "allUsers" || member == "allAuthenticatedUsers":
 		return yes
 	case !s.account:
-		return known(kind == "group" && strings.EqualFold(address, s.address))
+		return known(kind == "group" && sameAddress(address, s.address))
 	case kind == "serviceAccount":
-		return known(strings.EqualFold(address, s.address))
+		return known(sameAddress(address, s.address))
 	case kind == "group":
-		return known(!strings.EqualFold(address, s.apart)).and(unknown)
+		return known(!sameAddress(address, s.apart)).and(unknown)
 	case kind == "principalSet":
 		return known(strings.HasPrefix(address, "//cloudresourcemanager.googleapis.com/")).and(unknown)
 	}
@@ -102,15 +102,15 @@ func (s subject) hitBy(principal, project string) truth {
 	case cut("deleted:"):
 		return no
 	case cut(denyGroup):
-		if !s.account && strings.EqualFold(rest, s.address) {
+		if !s.account && sameAddress(rest, s.address) {
 			return yes
 		}
-		return known(s.account && !strings.EqualFold(rest, s.apart) || !s.account && sameDomain(rest, s.address)).and(unknown)
+		return known(s.account && !sameAddress(rest, s.apart) || !s.account && sameDomain(rest, s.address)).and(unknown)
 	case cut(denySubject):
 		return known(!s.account && sameDomain(rest, s.address)).and(unknown)
 	case cut(denyAccount):
 		if s.account {
-			return known(strings.EqualFold(rest, s.address))
+			return known(sameAddress(rest, s.address))
 		}
 		return known(strings.HasSuffix(rest, "@"+project+".iam.gserviceaccount.com")).not().and(unknown)
 	case cut(denyCustomer), cut(denyWithin):
@@ -124,5 +124,20 @@ func (s subject) hitBy(principal, project string) truth {
 func sameDomain(a, b string) bool {
 	_, x, _ := strings.Cut(a, "@")
 	_, y, _ := strings.Cut(b, "@")
-	return x != "" && strings.EqualFold(x, y)
+	return x != "" && sameAddress(x, y)
+}
+
+// sameAddress compares without regard to the case of ASCII letters: an address
+// holds no others, and U+212A must not pass for K.
+func sameAddress(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		x, y := a[i], b[i]
+		if x != y && (x|0x20 != y|0x20 || x|0x20 < 'a' || x|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
 }
