@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/api/cloudkms/v1"
 
@@ -15,9 +14,6 @@ import (
 	"byokwatch/core/pattern"
 	"byokwatch/core/strict"
 )
-
-// keep is time that is left to the caller.
-type keep = time.Duration
 
 // Apply runs one step on one key: SetIamPolicy, or UpdateCryptoKeyVersion to
 // enable a version. core.ErrRejected: Google Cloud will not have this from

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/api/cloudkms/v1"
 
@@ -61,7 +62,7 @@ func (k *Keeper) readKeyPolicy(ctx context.Context, id string) (core.Document, e
 	return core.Document{Kind: core.IAMPolicy, ID: id, Text: text}, err
 }
 
-func (k *Keeper) policyOf(ctx context.Context, id string, reserve keep) (*cloudkms.Policy, error) {
+func (k *Keeper) policyOf(ctx context.Context, id string, reserve time.Duration) (*cloudkms.Policy, error) {
 	return try(ctx, k.opts, reserve, func(ctx context.Context) (*cloudkms.Policy, error) {
 		return k.api.KMS.Projects.Locations.KeyRings.CryptoKeys.GetIamPolicy(id).OptionsRequestedPolicyVersion(policyVersion).Context(ctx).Do()
 	})

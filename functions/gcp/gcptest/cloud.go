@@ -143,6 +143,7 @@ func (k *call) decode(v any) *failure {
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at, resource := find(r)
 	if at == nil {
+		c.fateOf("", r.URL.Path) // it counts as a call all the same
 		answer(w, nil, absent("The requested URL %s %s was not found on this server.", r.Method, r.URL.Path))
 		return
 	}

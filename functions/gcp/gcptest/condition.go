@@ -41,9 +41,9 @@ func (s subject) attribute(name string) (string, bool) {
 }
 
 var (
-	space   = regexp.MustCompile(`^\s+`)
-	tokens  = regexp.MustCompile(`^(?:&&|\|\||==|!=|<=|>=|[<>!(),]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[A-Za-z_][A-Za-z0-9_.]*|[0-9]+|[\[\].+?:*%/-])`)
-	unknown = errors.New("beyond this emulator")
+	space      = regexp.MustCompile(`^\s+`)
+	tokens     = regexp.MustCompile(`^(?:&&|\|\||==|!=|<=|>=|[<>!(),]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[A-Za-z_][A-Za-z0-9_.]*|[0-9]+|[\[\].+?:*%/-])`)
+	errUnknown = errors.New("beyond this emulator")
 )
 
 func lex(expression string) ([]string, error) {
@@ -119,7 +119,7 @@ func (p *parser) take() string {
 
 func (p *parser) want(t string) error {
 	if got := p.take(); got != t {
-		return fmt.Errorf("%q where %q belongs: %w", got, t, unknown)
+		return fmt.Errorf("%q where %q belongs: %w", got, t, errUnknown)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (p *parser) compare() (bool, error) {
 		}
 		value, known := p.s.attribute(attribute)
 		if !known {
-			return false, unknown
+			return false, errUnknown
 		}
 		if err := p.want("("); err != nil {
 			return false, err
@@ -196,7 +196,7 @@ func (p *parser) compare() (bool, error) {
 	value, known := p.s.attribute(name)
 	op := p.take()
 	if !known || (op != "==" && op != "!=") {
-		return false, unknown
+		return false, errUnknown
 	}
 	part, err := p.literal()
 	return (value == part) == (op == "=="), err
@@ -219,7 +219,7 @@ func (p *parser) when() (bool, error) {
 	holds := map[string]bool{"<": n < 0, "<=": n <= 0, ">": n > 0, ">=": n >= 0, "==": n == 0, "!=": n != 0}
 	v, ok := holds[op]
 	if !ok {
-		return false, unknown
+		return false, errUnknown
 	}
 	return v, p.want(")")
 }
@@ -227,7 +227,7 @@ func (p *parser) when() (bool, error) {
 func (p *parser) literal() (string, error) {
 	t := p.take()
 	if len(t) < 2 || (t[0] != '"' && t[0] != '\'') || strings.Contains(t, `\`) {
-		return "", unknown
+		return "", errUnknown
 	}
 	return t[1 : len(t)-1], nil
 }
