@@ -3,8 +3,6 @@ package gcpkms
 import (
 	"slices"
 	"strings"
-
-	"byokwatch/core"
 )
 
 // ban is a deny rule as far as one subject is concerned.
@@ -13,7 +11,6 @@ type ban struct {
 	rule      *prohibition
 	condition *expression
 	who       truth // the subject is among the denied and not excepted
-	digest    core.Digest
 }
 
 // bansFor lists the deny rules that may hit a subject.

@@ -36,7 +36,6 @@ type gift struct {
 	binding   *binding
 	who       truth
 	condition *expression
-	digest    core.Digest
 }
 
 func newCourt(f file, q core.Question) *court {
@@ -148,16 +147,19 @@ func (c *court) gives(g gift, permission string, f facts) truth {
 	return g.who.and(role).and(g.condition.holds(f))
 }
 
-// dates lists, sorted and once each, the instants at which a condition of this
-// question may change.
+// dates lists, sorted and once each, the instants at which something that is
+// Met may end: those of the conditions of bindings that surely name somebody
+// who is asked about. Conditions of deny policies know no time.
 func (c *court) dates() []time.Time {
 	var out []time.Time
-	for _, x := range c.expressions {
-		if !x.mayBeTimed() {
-			continue
-		}
-		if x.compile(); x.listed {
-			out = append(out, x.dates...)
+	for _, b := range c.cases {
+		for _, g := range b.gifts {
+			if g.who != yes || g.condition == nil || !g.condition.mayBeTimed() {
+				continue
+			}
+			if g.condition.compile(); g.condition.listed {
+				out = append(out, g.condition.dates...)
+			}
 		}
 	}
 	slices.SortFunc(out, time.Time.Compare)

@@ -140,6 +140,14 @@ func TestManyDatesAreTooMany(t *testing.T) {
 	if want := time.Date(2027, 1, 1, 0, 0, maxDates-1, 0, time.UTC); few.Findings[0].Result != core.Met || !few.Expires.Equal(want) {
 		t.Errorf("%d dates: %v until %v, want it met until %v", maxDates, few.Findings[0].Result, few.Expires, want)
 	}
+	var others []string
+	for i, b := range bindings {
+		others = append(others, strings.Replace(b, fuzzGroup, fmt.Sprintf("team-%d@acme.example", i), 1))
+	}
+	beside := fuzzJudge(fuzzCase(testPolicy(bindings[0]), testPolicy(others...), "[]", fuzzGoodRole))
+	if beside.Findings[0].Result != core.Met || beside.Expires.IsZero() {
+		t.Errorf("the dates of others: %v until %v", beside.Findings[0].Result, beside.Expires)
+	}
 	many := fuzzJudge(fuzzCase(testPolicy(bindings...), "{}", "[]", fuzzGoodRole))
 	if f := many.Findings[0]; f.Result != core.Undetermined || !strings.Contains(f.Reason, "more than 50 dates") || !many.Expires.IsZero() {
 		t.Errorf("%d dates: %v until %v, %s", maxDates+1, f.Result, many.Expires, f.Reason)
