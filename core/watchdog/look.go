@@ -124,6 +124,9 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 		}
 	}
 	l.merge(&s)
+	if l.Expect != nil && s.Record.Snapshot != nil {
+		l.Expect(l.key, s.Record.Snapshot.Policy)
+	}
 	s.Now = l.Now()
 	l.timing.gather = s.Now.Sub(begun)
 	if readErr == nil {

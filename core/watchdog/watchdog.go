@@ -29,6 +29,11 @@ type Config struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 
+	// Expect, where the cloud needs it, is told of the snapshot once it is loaded:
+	// what the snapshot names, such as a role that nothing binds any more, is
+	// then part of what is read before a write. Optional.
+	Expect func(k core.Key, good core.Policy)
+
 	// Reads equal reads, Every apart, confirm a write (KMS: 5, a second apart).
 	// A write may stay invisible for Settle.
 	Reads         int
