@@ -31,5 +31,5 @@ func TestTheCorpus(t *testing.T) {
 		},
 		Sources: []string{"https://cloud.google.com/iam/docs/", "https://cloud.google.com/kms/docs/", "https://docs.confluent.io/"},
 	}
-	suite.Run(t, "testdata/*.txtar", 220)
+	suite.Run(t, "testdata/*.txtar", 240)
 }

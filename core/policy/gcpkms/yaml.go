@@ -111,10 +111,14 @@ func writeNode(b *strings.Builder, n ast.Node, depth int) error {
 		b.WriteString("null")
 	case *ast.BoolNode:
 		fmt.Fprint(b, n.Value)
-	case *ast.IntegerNode:
-		fmt.Fprint(b, n.Value)
-	case *ast.FloatNode:
-		b.WriteString(quoted(n.GetToken().Value)) // nothing that is read is a float; an etag may look like one
+	case *ast.IntegerNode, *ast.FloatNode:
+		// The only number that gcloud prints here is a policy's version; an etag
+		// may look like one that is written in some other way.
+		if text := n.GetToken().Value; versionGrammar.MatchString(text) {
+			b.WriteString(text)
+		} else {
+			b.WriteString(quoted(text))
+		}
 	case *ast.SequenceNode:
 		return writeAll(b, '[', ']', n.Values, func(v ast.Node) error { return writeNode(b, v, depth+1) })
 	case *ast.MappingValueNode:
