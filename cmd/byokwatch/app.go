@@ -43,7 +43,8 @@ type app struct {
 	env    func(string) string
 	now    func() time.Time
 
-	clients *clients // once loaded
+	clients       *clients // of AWS, once loaded
+	googleClients *google
 
 	format string // --output
 	code   int    // exit code of a command that succeeded
@@ -106,6 +107,8 @@ what Confluent lost, and tells people. This is its command line: check a policy
 before you apply it, see what is recorded, and tell the watchdog what is meant.`,
 		Example: `  aws kms get-key-policy --key-id ID --output text --query Policy |
     byokwatch check --cloud aws --policy - --role arn:aws:iam::ACCOUNT:role/NAME
+  gcloud kms keys get-iam-policy KEY --keyring=RING --location=LOCATION |
+    byokwatch check --cloud gcp --policy - --group cck-12345@confluent.io
   byokwatch check                     every key of byokwatch.yaml
   byokwatch hold payments --for 2h --reason "key rotation"`,
 		Version:           version(),

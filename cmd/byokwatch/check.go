@@ -17,6 +17,7 @@ type checkFlags struct {
 	cloud        string
 	policies     []string
 	roles        []string
+	group        string
 	principals   []string
 	key          string
 	organization string
@@ -45,6 +46,10 @@ over several keys the first that occurs of 1, 3, 2, 0.`,
     --role arn:aws:iam::152535741197:role/cc-kafka-d45e6381-b878-11ed-bdff-028e28f108bd
   aws kms get-key-policy --key-id ID --output text --query Policy |
     byokwatch check --cloud aws --policy - --role ARN --organization o-a1b2c3d4e5
+  gcloud kms keys get-iam-policy KEY --keyring=RING --location=LOCATION > key.yaml
+  gcloud projects get-iam-policy PROJECT > project.yaml
+  byokwatch check --cloud gcp --policy key.yaml --policy project.yaml \
+    --group cck-12345@confluent.io
   byokwatch check --policy new-policy.json payments
   byokwatch check`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,11 +58,12 @@ over several keys the first that occurs of 1, 3, 2, 0.`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.cloud, "cloud", "", "cloud of the policy files: aws")
+	flags.StringVar(&f.cloud, "cloud", "", "cloud of the policy files: aws or gcp")
 	flags.StringArrayVar(&f.policies, "policy", nil, "policy `FILE` as the cloud's own tool prints it, or - for standard input (repeatable)")
 	flags.StringArrayVar(&f.roles, "role", nil, "`ARN` of a role through which Confluent uses the key (repeatable)")
 	flags.StringArrayVar(&f.principals, "principal", nil, "older clusters: `ARN` of Confluent's account root (repeatable)")
-	flags.StringVar(&f.key, "key", "", "`ARN` of the key, where known")
+	flags.StringVar(&f.group, "group", "", "Google Cloud: `EMAIL` of Confluent's group")
+	flags.StringVar(&f.key, "key", "", "`ARN` or resource name of the key, where known")
 	flags.StringVar(&f.organization, "organization", "", "`ID` of your own AWS organization, or none")
 	flags.StringVar(&f.confluentOrg, "confluent-organization", "", "`ID` of Confluent's AWS organization, where known")
 	flags.BoolVar(&f.all, "all", false, "also list what is met")
@@ -71,12 +77,12 @@ func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
 	if err := f.built(); err != nil {
 		return err
 	}
-	flagged := f.cloud != "" || f.key != "" || f.organization != "" || f.confluentOrg != "" || len(f.roles)+len(f.principals) > 0
+	flagged := f.cloud != "" || f.key != "" || f.organization != "" || f.confluentOrg != "" || f.group != "" || len(f.roles)+len(f.principals) > 0
 	switch {
 	case !flagged && len(f.policies) == 0:
 		return a.checkConfigured(ctx, f, names)
 	case len(f.policies) == 0:
-		return usagef("--policy is missing: name the file with the key policy, or - for standard input")
+		return usagef("--policy is missing: name the file with the key's policy, or - for standard input")
 	case !flagged && len(names) == 1:
 		_, k, err := a.one(f.source, names[0])
 		if err != nil {
@@ -84,9 +90,12 @@ func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
 		}
 		return a.checkFiles(f, k)
 	case len(names) > 0:
-		return usagef("with --policy name either one KEY of the configuration, or --cloud and --role")
+		return usagef("with --policy name either one KEY of the configuration, or --cloud and --role (gcp: --group)")
 	}
-	k, err := f.awsKey()
+	if f.cloud == "" {
+		return usagef("--cloud is missing: write --cloud aws or --cloud gcp")
+	}
+	k, err := mustPlatform(core.Cloud(f.cloud)).given(f)
 	if err != nil {
 		return usageError{err}
 	}
@@ -95,13 +104,13 @@ func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
 
 // built refuses the clouds that this version can't judge.
 func (f checkFlags) built() error {
-	switch core.Cloud(f.cloud) {
-	case "", core.AWS:
+	if _, ok := platformOf(core.Cloud(f.cloud)); ok || f.cloud == "" {
 		return nil
-	case core.Azure, core.GCP:
-		return fmt.Errorf("--cloud %s: this version judges AWS KMS keys only", f.cloud)
 	}
-	return usagef("--cloud %q: want aws", f.cloud)
+	if f.cloud == string(core.Azure) {
+		return fmt.Errorf("--cloud azure: this version judges keys of %s only", reachedTitles())
+	}
+	return usagef("--cloud %q: want aws or gcp", f.cloud)
 }
 
 // notBuilt is what a command line for another cloud should hear about, rather
@@ -130,8 +139,8 @@ func (f checkFlags) awsKey() (core.Key, error) {
 		Cloud: core.AWS, ID: f.key, Mode: core.Observe, Restore: core.Patch,
 		Organization: f.organization, ConfluentOrganization: f.confluentOrg,
 	}
-	if f.cloud == "" {
-		return k, fmt.Errorf("--cloud is missing: write --cloud aws")
+	if f.group != "" {
+		return k, fmt.Errorf("--group is for --cloud gcp; AWS has --role")
 	}
 	if len(f.roles)+len(f.principals) == 0 {
 		return k, fmt.Errorf("--role is missing: give each role that Confluent Cloud shows for the key, or for older clusters --principal")

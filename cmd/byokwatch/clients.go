@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,8 +17,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"byokwatch/core"
+	"byokwatch/core/config"
 	"byokwatch/core/endpoint"
+	"byokwatch/core/record"
+	"byokwatch/core/watchdog"
 	"byokwatch/functions/aws/kms"
+	"byokwatch/functions/aws/s3store"
 )
 
 // clients makes the SDK's clients with the operator's own settings: profile,
@@ -28,7 +34,7 @@ func (a *app) aws(ctx context.Context) (clients, error) {
 	if a.clients != nil {
 		return *a.clients, nil
 	}
-	if err := endpoint.CheckAWS(os.Environ(), os.ReadFile); err != nil {
+	if err := endpoint.CheckAWS(awsEnvironment(), os.ReadFile); err != nil {
 		return clients{}, err
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
@@ -42,6 +48,19 @@ func (a *app) aws(ctx context.Context) (clients, error) {
 	}
 	a.clients = &clients{cfg}
 	return *a.clients, nil
+}
+
+// awsEnvironment leaves out what moves Google's services: one file may hold keys
+// of both clouds.
+func awsEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		for _, service := range googleServices {
+			if strings.HasPrefix(entry, "BYOKWATCH_"+service+"_ENDPOINT=") {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // token asks for the code of a profile that needs one.
@@ -63,6 +82,26 @@ func (c clients) s3(region string) *s3.Client {
 		o.Region = region
 		o.UsePathStyle = o.BaseEndpoint != nil // an emulator has one address for all buckets
 	})
+}
+
+func awsKeys(ctx context.Context, a *app) (watchdog.Cloud, error) {
+	c, err := a.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newKeepers(c), nil
+}
+
+func awsObjects(ctx context.Context, a *app, place config.Location, keys []core.Key) (record.Objects, error) {
+	if place.Scheme != "s3" {
+		return nil, fmt.Errorf("a store of the scheme %s holds no records of AWS keys", place.Scheme)
+	}
+	c, err := a.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	region := cmp.Or(a.env("BYOKWATCH_STORE_REGION"), c.Region, regionOf(keys[0].ID))
+	return s3store.New(c.s3(region), place.Bucket, place.Prefix), nil
 }
 
 // keepers reads and writes keys of any Region; each Region has its own keeper.

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"byokwatch/core"
-	"byokwatch/core/policy/awskms"
 	"byokwatch/core/watchdog"
 )
 
@@ -32,7 +31,10 @@ const abreast = 8 // keys looked at side by side
 
 // preview looks at keys through the operator's own credentials and writes
 // nothing. The result is in the order of keys.
-func (a *app) preview(ctx context.Context, w *watchdog.Watchdog, keys []core.Key) []look {
+func (a *app) preview(ctx context.Context, f fleet, keys []core.Key) []look {
+	for cloud := range f.watchdogs {
+		ctx = mustPlatform(cloud).pass(ctx)
+	}
 	out := make([]look, len(keys))
 	slots := make(chan struct{}, abreast)
 	var wg sync.WaitGroup
@@ -40,8 +42,7 @@ func (a *app) preview(ctx context.Context, w *watchdog.Watchdog, keys []core.Key
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			s, p, err := w.Preview(ctx, k)
-			out[i] = look{key: k, sight: s, plan: p, err: err}
+			out[i] = f.preview(ctx, k)
 		})
 	}
 	wg.Wait()
@@ -55,7 +56,7 @@ func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil
 func (a *app) checkConfigured(ctx context.Context, f checkFlags, names []string) error {
 	cfg, err := a.config(f.source)
 	if errors.Is(err, errNoConfig) {
-		return fmt.Errorf("%w; to judge a file without one, give --cloud, --policy and --role", err)
+		return fmt.Errorf("%w; to judge a file without one, give --cloud, --policy and --role or --group", err)
 	}
 	if err != nil {
 		return err
@@ -64,15 +65,11 @@ func (a *app) checkConfigured(ctx context.Context, f checkFlags, names []string)
 	if err != nil {
 		return err
 	}
-	store, err := a.store(ctx, cfg, f.source, reading)
+	all, err := a.fleet(ctx, cfg, keys, f.source, reading, nil, silent())
 	if err != nil {
 		return err
 	}
-	w, err := a.watchdog(ctx, keys, store, nil, silent())
-	if err != nil {
-		return err
-	}
-	return a.showLooks(a.preview(ctx, w, keys), f.all)
+	return a.showLooks(a.preview(ctx, all, keys), f.all)
 }
 
 // keyReport is one configured key in JSON.
@@ -180,7 +177,7 @@ func (l look) report() report {
 		},
 	}
 	if l.plan.Kind != watchdog.Restore {
-		r.about.add = ungiven(core.Question{Key: l.key, At: l.sight.Now}, findings)
+		r.about.add, r.about.list = ungiven(core.Question{Key: l.key, At: l.sight.Now}, findings), mustPlatform(l.key.Cloud).list
 	}
 	for _, need := range l.plan.Verdict.Lost {
 		if need.Aspect == core.Access {
@@ -205,7 +202,7 @@ func (l look) planLines() []string {
 		out = append(out, fmt.Sprintf("hold      until %s by %s: %s", stamp(h.Until), line(h.By), line(h.Reason)))
 	}
 	if c := l.plan.Candidate; c != nil {
-		for _, d := range awskms.Diff(l.sight.Live, c.Result) {
+		for _, d := range mustPlatform(l.key.Cloud).rules.Diff(l.sight.Live, c.Result) {
 			out = append(out, "          "+diffLine(d))
 		}
 		for _, left := range c.Left {

@@ -6,23 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"byokwatch/core"
 	"byokwatch/core/config"
-	"byokwatch/core/policy/awskms"
 	"byokwatch/core/record"
 	"byokwatch/core/record/dirstore"
-	"byokwatch/core/watchdog"
 	"byokwatch/functions/aws/kms"
-	"byokwatch/functions/aws/s3store"
 )
 
 const defaultConfig = "byokwatch.yaml"
@@ -95,8 +90,8 @@ func chosen(cfg *config.Config, names []string) ([]core.Key, error) {
 		}
 	}
 	for _, k := range keys {
-		if k.Cloud != core.AWS {
-			return nil, fmt.Errorf("%s is a key of %s: this version reaches AWS KMS keys only, so name the keys that are meant", k.Name(), k.Cloud)
+		if _, ok := platformOf(k.Cloud); !ok {
+			return nil, fmt.Errorf("%s is a key of %s: this version reaches keys of %s only, so name the keys that are meant", k.Name(), k.Cloud, reachedTitles())
 		}
 	}
 	return keys, nil
@@ -124,8 +119,8 @@ const (
 	serving                // is the function: also writes records and snapshots
 )
 
-// store opens where the records of AWS keys are.
-func (a *app) store(ctx context.Context, cfg *config.Config, s source, want access) (*record.Store, error) {
+// store opens where the records of a cloud's keys are.
+func (a *app) store(ctx context.Context, cfg *config.Config, cloud core.Cloud, s source, want access) (*record.Store, error) {
 	if s.noStore {
 		return record.NewStore(nothing{}, nil), nil
 	}
@@ -133,33 +128,25 @@ func (a *app) store(ctx context.Context, cfg *config.Config, s source, want acce
 	if err != nil {
 		return nil, err
 	}
-	objects, err := a.objects(ctx, cfg, want)
+	objects, err := a.objects(ctx, cfg, cloud, want)
 	if err != nil {
 		return nil, err
 	}
 	return record.NewStore(objects, signing), nil
 }
 
-func (a *app) objects(ctx context.Context, cfg *config.Config, want access) (record.Objects, error) {
-	place, err := config.ParseStore(cfg.Store[core.AWS])
+func (a *app) objects(ctx context.Context, cfg *config.Config, cloud core.Cloud, want access) (record.Objects, error) {
+	place, err := config.ParseStore(cfg.Store[cloud])
 	if err != nil {
 		return nil, err
 	}
-	switch place.Scheme {
-	case "file":
-		if _, err := os.Stat(place.Dir); errors.Is(err, fs.ErrNotExist) && want == reading {
-			return nothing{}, nil // nothing was recorded yet, and reading makes no directory
-		}
-		return dirstore.New(place.Dir)
-	case "s3":
-		clients, err := a.aws(ctx)
-		if err != nil {
-			return nil, err
-		}
-		region := cmp.Or(a.env("BYOKWATCH_STORE_REGION"), clients.Region, regionOf(cfg.KeysOf(core.AWS)[0].ID))
-		return s3store.New(clients.s3(region), place.Bucket, place.Prefix), nil
+	if place.Scheme != "file" {
+		return mustPlatform(cloud).objects(ctx, a, place, cfg.KeysOf(cloud))
 	}
-	return nil, fmt.Errorf("a store of the scheme %s holds no records of AWS keys", place.Scheme)
+	if _, err := os.Stat(place.Dir); errors.Is(err, fs.ErrNotExist) && want == reading {
+		return nothing{}, nil // nothing was recorded yet, and reading makes no directory
+	}
+	return dirstore.New(place.Dir)
 }
 
 // signing verifies snapshots, and only where the command is the function seals
@@ -206,33 +193,3 @@ func (nothing) Put(context.Context, string, []byte, string) (string, error) {
 }
 
 func (nothing) List(context.Context, string) ([]string, error) { return nil, nil }
-
-// rules is how AWS keys are judged.
-func rules() watchdog.Rules {
-	return watchdog.Rules{
-		Needs: awskms.Needs, Judge: awskms.Judge, Candidates: awskms.Candidates, Guard: awskms.Guard,
-		Trim: awskms.Trim, Diff: awskms.Diff, Fragment: awskms.Fragment, Unlock: awskms.Unlock,
-	}
-}
-
-// How a write to KMS is confirmed, as by the function.
-// Source: https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
-const (
-	confirmReads = 5
-	confirmEvery = time.Second
-	settle       = 5 * time.Minute
-)
-
-// watchdog is the loop of the functions over keys of any Region. BYOKWATCH_SELF
-// names the function whose rights are judged; without it they are not.
-func (a *app) watchdog(ctx context.Context, keys []core.Key, store *record.Store, to []watchdog.Notifier, log *slog.Logger) (*watchdog.Watchdog, error) {
-	clients, err := a.aws(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return watchdog.New(watchdog.Config{
-		Cloud: newKeepers(clients), Rules: rules(), Store: store, Notifiers: to, Keys: keys,
-		Self: a.env("BYOKWATCH_SELF"), Now: a.now, Log: log,
-		Reads: confirmReads, Every: confirmEvery, Settle: settle,
-	})
-}

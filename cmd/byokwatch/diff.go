@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"byokwatch/core"
-	"byokwatch/core/policy/awskms"
 )
 
 func (a *app) diffCommand() *cobra.Command {
@@ -40,17 +39,18 @@ something differs.`,
 }
 
 func (a *app) diffFiles(from, to string) error {
-	files, err := a.readFiles([]string{from, to})
+	files, cloud, err := a.readAlike([]string{from, to})
 	if err != nil {
 		return err
 	}
+	p := mustPlatform(cloud)
 	var sides [2]core.Policy
 	for i := range sides {
-		if sides[i], err = gather(files[i:i+1], core.Key{Cloud: core.AWS}); err != nil {
+		if sides[i], _, err = p.gather(files[i:i+1], core.Key{Cloud: cloud}); err != nil {
 			return err
 		}
 	}
-	return a.showDiff(files[0].name, files[1].name, awskms.Diff(sides[0], sides[1]))
+	return a.showDiff(files[0].name, files[1].name, p.rules.Diff(sides[0], sides[1]))
 }
 
 func (a *app) diffKey(ctx context.Context, s source, name string, generation int) error {
@@ -62,21 +62,22 @@ func (a *app) diffKey(ctx context.Context, s source, name string, generation int
 	if err != nil {
 		return err
 	}
-	return a.showDiff(fmt.Sprintf("snapshot %d of %s", snap.Generation, stamp(snap.At)), k.Name()+" now", awskms.Diff(snap.Policy, live))
+	return a.showDiff(fmt.Sprintf("snapshot %d of %s", snap.Generation, stamp(snap.At)), k.Name()+" now", mustPlatform(k.Cloud).rules.Diff(snap.Policy, live))
 }
 
-// live reads a key whose documents must all be readable.
+// live reads a key, of which all documents of its own must be readable. What is
+// above it may not be the operator's to read.
 func (a *app) live(ctx context.Context, k core.Key) (core.Policy, error) {
-	clients, err := a.aws(ctx)
+	reach, err := mustPlatform(k.Cloud).keys(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	live, err := newKeepers(clients).Read(ctx, k)
+	live, err := reach.Read(ctx, k)
 	if err != nil {
 		return nil, fmt.Errorf("read the key: %w", err)
 	}
 	for _, d := range live {
-		if d.Unreadable != "" {
+		if d.Unreadable != "" && d.ID == k.ID {
 			return nil, fmt.Errorf("read the key: %s: %s", d.Kind, d.Unreadable)
 		}
 	}

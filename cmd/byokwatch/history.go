@@ -25,7 +25,7 @@ func (a *app) historyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store, err := a.store(cmd.Context(), cfg, s, reading)
+			store, err := a.store(cmd.Context(), cfg, k.Cloud, s, reading)
 			if err != nil {
 				return err
 			}

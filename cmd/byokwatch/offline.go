@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"byokwatch/core"
-	"byokwatch/core/policy/awskms"
 	"byokwatch/core/strict"
 )
 
@@ -27,48 +26,32 @@ type file struct {
 
 // checkFiles judges files about a key.
 func (a *app) checkFiles(f checkFlags, k core.Key) error {
-	files, err := a.readFiles(f.policies)
+	cloud := mustPlatform(k.Cloud)
+	files, err := a.readFiles(f.policies, cloud)
 	if err != nil {
 		return err
 	}
-	p, err := gather(files, k)
+	p, k, err := cloud.gather(files, k)
 	if err != nil {
 		return err
 	}
-	q := core.Question{Key: k, At: a.now(), Needs: awskms.Needs(k, p, nil)}
-	j := awskms.Judge(p, q)
+	q := core.Question{Key: k, At: a.now(), Needs: cloud.rules.Needs(k, p, nil)}
+	j := cloud.rules.Judge(p, q)
 	if j.Digest == "" {
 		return fmt.Errorf("%s can't be judged: %s", names(files), j.Findings[0].Reason)
 	}
 	r := report{
 		Verdict: alone(j), Assumed: j.Assumed, judged: j.Findings,
 		Findings: results(j.Findings, files, p),
-		about:    about{subject: "with " + names(files), marker: j.Marker, expires: j.Expires, add: ungiven(q, j.Findings)},
+		about:    about{subject: "with " + names(files), marker: j.Marker, expires: j.Expires, add: ungiven(q, j.Findings), list: cloud.list},
 	}
-	r.about.plan = hints(p, k, r.Verdict)
+	r.about.plan = cloud.hints(p, k, r.Verdict)
 	a.code = exitOf(r.Verdict)
 	if a.format == "json" {
 		return a.json(r)
 	}
 	a.text(r, f.all)
 	return nil
-}
-
-// maxPolicy is the largest key policy in bytes that KMS takes.
-// Source: https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
-const maxPolicy = 32768
-
-// hints are what a person should know beside the findings.
-func hints(p core.Policy, k core.Key, verdict core.State) []string {
-	var out []string
-	doc, _ := p.Find(core.KeyPolicy)
-	if verdict == core.Unclear && k.Organization == "" && strings.Contains(doc.Text, "aws:PrincipalOrg") {
-		out = append(out, "hint      a condition turns on the organization: give your own with --organization ID, or none")
-	}
-	if n := len(doc.Text); n > maxPolicy {
-		out = append(out, fmt.Sprintf("note      the policy has %d bytes and KMS takes at most %d: it can't be applied as it is", n, maxPolicy))
-	}
-	return out
 }
 
 // alone is the verdict over a policy with no snapshot beside it.
@@ -86,8 +69,45 @@ func alone(j core.Judgement) core.State {
 	return state
 }
 
-// readFiles reads and recognises every file; standard input only once.
-func (a *app) readFiles(names []string) ([]file, error) {
+// readFiles reads every file and recognises it as one of a cloud; standard input
+// only once.
+func (a *app) readFiles(names []string, cloud platform) ([]file, error) {
+	files, err := a.readAll(names)
+	if err != nil {
+		return nil, err
+	}
+	return files, recognise(files, cloud)
+}
+
+// readAlike reads files whose cloud nobody told: it is the one that knows them
+// all.
+func (a *app) readAlike(names []string) ([]file, core.Cloud, error) {
+	files, err := a.readAll(names)
+	if err != nil {
+		return nil, "", err
+	}
+	var errs []error
+	for _, cloud := range reached() {
+		err := recognise(files, mustPlatform(cloud))
+		if err == nil {
+			return files, cloud, nil
+		}
+		errs = append(errs, fmt.Errorf("as %s: %w", mustPlatform(cloud).title, err))
+	}
+	return nil, "", errors.Join(errs...)
+}
+
+func recognise(files []file, cloud platform) error {
+	for i := range files {
+		var err error
+		if files[i].docs, err = cloud.recognise(files[i].data); err != nil {
+			return fmt.Errorf("%s: %w", files[i].name, err)
+		}
+	}
+	return nil
+}
+
+func (a *app) readAll(names []string) ([]file, error) {
 	if first := slices.Index(names, "-"); first >= 0 && slices.Contains(names[first+1:], "-") {
 		return nil, usagef("standard input (-) can be read only once")
 	}
@@ -96,9 +116,6 @@ func (a *app) readFiles(names []string) ([]file, error) {
 		f, err := a.readFile(name)
 		if err != nil {
 			return nil, err
-		}
-		if f.docs, err = awskms.RecogniseAll(f.data); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
 		out = append(out, f)
 	}
@@ -138,32 +155,6 @@ func readable(f file) error {
 	return nil
 }
 
-// gather makes one policy of all files. A key has one policy and one metadata.
-func gather(files []file, k core.Key) (core.Policy, error) {
-	var p core.Policy
-	from := map[core.Kind]string{}
-	for _, f := range files {
-		for _, d := range f.docs {
-			if d.ID != "" && k.ID != "" && d.ID != k.ID {
-				return nil, fmt.Errorf("%s is about %s, not about %s", f.name, d.ID, k.ID)
-			}
-			if d.Unreadable != "" {
-				return nil, fmt.Errorf("%s holds no %s, for it could not be read: %s", f.name, d.Kind, d.Unreadable)
-			}
-			if first := from[d.Kind]; first != "" {
-				return nil, fmt.Errorf("%s and %s both hold the document %s: a key has one", first, f.name, d.Kind)
-			}
-			from[d.Kind] = f.name
-			d.ID = k.ID
-			p = append(p, d)
-		}
-	}
-	if from[core.KeyPolicy] == "" {
-		return nil, errors.New("none of the files is a key policy: save one with aws kms get-key-policy --key-id ID --output text --query Policy")
-	}
-	return p, nil
-}
-
 func names(files []file) string {
 	var out []string
 	for _, f := range files {
@@ -180,18 +171,22 @@ type place struct {
 	line     int
 }
 
-// locate finds the file that a document came from, and the line of an offset in
-// its text.
-func locate(files []file, d core.Document, offset int) place {
-	in := place{document: d.ID, line: 1 + strings.Count(d.Text[:min(offset, len(d.Text))], "\n")}
+// locate finds the file that a document came from, and the line of a clause in
+// it.
+func locate(files []file, d core.Document, e core.Evidence) place {
+	text := strings.TrimLeft(d.Text, " ")
+	at := min(max(0, e.Start-len(d.Text)+len(text)), len(text))
+	in := place{document: d.ID, line: 1 + strings.Count(text[:at], "\n")}
 	for _, f := range files {
 		for _, have := range f.docs {
 			if have.Kind != d.Kind || have.Text != d.Text {
 				continue
 			}
 			in.document = f.name
-			if at := bytes.Index(f.data, []byte(d.Text)); at >= 0 {
+			if at := bytes.Index(f.data, []byte(text)); at >= 0 {
 				in.line += bytes.Count(f.data[:at], []byte("\n"))
+			} else if line, ok := lineInYAML(f.data, d.Kind, e.Statement); ok {
+				in.line = line
 			}
 			return in
 		}

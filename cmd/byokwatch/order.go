@@ -33,7 +33,7 @@ func (a *app) request(ctx context.Context, cfg *config.Config, o order, k core.K
 	if by == "" {
 		return usagef("--by is missing, and the environment does not say who you are")
 	}
-	store, err := a.store(ctx, cfg, o.source, ordering)
+	store, err := a.store(ctx, cfg, k.Cloud, o.source, ordering)
 	if err != nil {
 		return err
 	}

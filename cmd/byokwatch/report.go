@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"byokwatch/core"
-	"byokwatch/core/policy/awskms"
 )
 
 // report is one judgement for people and programs. Its JSON is a contract.
@@ -28,6 +28,7 @@ type about struct {
 	since   string // what it is compared with, empty for nothing
 	lost    int    // permissions that the snapshot gave
 	add     string // the policy text that would give what no statement gives
+	list    string // where in a policy it goes
 	plan    []string
 }
 
@@ -55,21 +56,40 @@ type evidence struct {
 // then named by the document's own ID.
 func results(findings []core.Finding, files []file, p core.Policy) []result {
 	out := []result{}
-	policy, _ := p.Find(core.KeyPolicy)
 	for _, f := range findings {
 		r := result{
 			Principal: f.Principal, Permission: f.Permission, Result: f.Result.String(),
 			Severity: string(f.Severity), Reason: f.Reason, Evidence: []evidence{},
 		}
 		for _, e := range f.Evidence {
-			at := locate(files, policy, e.Start)
+			d := deciding(p, e)
+			at := locate(files, d, e)
 			r.Evidence = append(r.Evidence, evidence{
-				Document: at.document, Statement: e.Statement, Sid: e.Sid, Line: at.line, Text: span(policy.Text, e.Start, e.End),
+				Document: at.document, Statement: e.Statement, Sid: e.Sid, Line: at.line, Text: span(d.Text, e.Start, e.End),
 			})
 		}
 		out = append(out, r)
 	}
 	return out
+}
+
+// deciding is the document that evidence points into. Where several have one
+// ID, as files of gcloud have none, their texts are at different offsets.
+func deciding(p core.Policy, e core.Evidence) core.Document {
+	kind := cmp.Or(e.Kind, core.KeyPolicy)
+	var first *core.Document
+	for i, d := range p {
+		if d.Kind != kind || d.ID != e.Document {
+			continue
+		}
+		if lead := len(d.Text) - len(strings.TrimLeft(d.Text, " ")); first == nil || lead <= e.Start {
+			first = &p[i]
+		}
+	}
+	if first == nil {
+		return core.Document{ID: e.Document}
+	}
+	return *first
 }
 
 func span(text string, start, end int) string {
@@ -105,7 +125,7 @@ func (a *app) text(r report, all bool) {
 		a.printf("  %s\n", line)
 	}
 	if r.about.add != "" {
-		a.printf("  add       to Statement:\n%s\n", indent(r.about.add))
+		a.printf("  add       to %s:\n%s\n", r.about.list, indent(r.about.add))
 	}
 	if !r.about.expires.IsZero() {
 		a.printf("  expires   a permission that is met now ends at %s\n", r.about.expires.UTC().Format("2006-01-02 15:04 UTC"))
@@ -153,7 +173,7 @@ func ungiven(q core.Question, findings []core.Finding) string {
 			missing = append(missing, f.Requirement)
 		}
 	}
-	return awskms.Fragment(q, missing)
+	return mustPlatform(q.Key.Cloud).rules.Fragment(q, missing)
 }
 
 func (r report) headline(met, total int) string {

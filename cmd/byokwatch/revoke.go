@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"byokwatch/core"
-	"byokwatch/core/policy/awskms"
 	"byokwatch/core/record"
 )
 
@@ -21,9 +20,11 @@ func (a *app) revokeCommand() *cobra.Command {
 		Use:   "revoke KEY --reason WHY",
 		Short: "Take Confluent's access to a key away, until reinstate",
 		Long: `Take Confluent's access to a key away, on purpose and without end. This writes the
-key policy with your own credentials: a Deny for Confluent whose Sid begins
-ByokwatchRevoked. KAFKA CLUSTERS ON THIS KEY STOP. The watchdog sees the mark,
-never undoes it, and says so daily. Only reinstate ends it.`,
+key with your own credentials: on AWS a Deny for Confluent whose Sid begins
+ByokwatchRevoked; on Google Cloud the label byokwatch-revoked, and Confluent's
+group goes from the bindings on the key. KAFKA CLUSTERS ON THIS KEY STOP. The
+watchdog sees the mark, never undoes it, and says so daily. Only reinstate ends
+it.`,
 		Example: `  byokwatch revoke payments --reason "contract ended, SEC-812"
   byokwatch reinstate payments --reason "SEC-812 withdrawn"`,
 		Args: keyArg,
@@ -42,10 +43,11 @@ func (a *app) reinstateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reinstate KEY --reason WHY",
 		Short: "End a revocation",
-		Long: `End a revocation: take the mark of revoke off the key policy with your own
-credentials, and tell the watchdog that Confluent is to have its access again.
-What the policy allowed before is then allowed again. Where the mark is gone
-already, only the watchdog is told.`,
+		Long: `End a revocation: take the mark of revoke off the key with your own credentials,
+and tell the watchdog that Confluent is to have its access again. On AWS what the
+policy allowed before is then allowed again; on Google Cloud the watchdog binds
+Confluent's group again as its snapshot shows. Where the mark is gone already,
+only the watchdog is told.`,
 		Example: `  byokwatch reinstate payments --reason "SEC-812 withdrawn"`,
 		Args:    keyArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,8 +71,9 @@ func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error 
 	if err != nil {
 		return err
 	}
-	c, err := awskms.Revoke(live, a.question(k, live), o.reason)
-	if errors.Is(err, awskms.ErrRevoked) {
+	p := mustPlatform(k.Cloud)
+	c, err := p.revoke(live, a.question(k, live), o.reason)
+	if errors.Is(err, p.revoked) {
 		return fmt.Errorf("%s is revoked already; end that with byokwatch reinstate", k.Name())
 	}
 	if err != nil {
@@ -79,6 +82,11 @@ func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error 
 	a.printf("Revoking %s (%s). Kafka clusters on this key stop.\n", line(k.Name()), k.ID)
 	if err := a.write(ctx, k, live, c, yes); err != nil {
 		return err
+	}
+	for _, f := range p.rules.Judge(c.Result, a.question(k, live)).Findings {
+		if f.Aspect == core.Access && f.Result != core.Missing {
+			return fmt.Errorf("%s is marked as revoked, and the watchdog leaves it alone, but Confluent still has access: take away what is listed as left out", k.Name())
+		}
 	}
 	a.printf("Revoked: Confluent has no access to %s. The watchdog does not undo it; byokwatch reinstate %s does.\n", line(k.Name()), line(k.Name()))
 	return nil
@@ -96,10 +104,11 @@ func (a *app) reinstate(ctx context.Context, o order, name string, yes bool) err
 	if err != nil {
 		return err
 	}
-	c, err := awskms.Reinstate(live, a.question(k, live))
+	p := mustPlatform(k.Cloud)
+	c, err := p.reinstate(live, a.question(k, live))
 	switch {
-	case errors.Is(err, awskms.ErrNotRevoked):
-		a.printf("The policy of %s carries no mark of a revocation; only the watchdog is told.\n", line(k.Name()))
+	case errors.Is(err, p.notRevoked):
+		a.printf("%s carries no mark of a revocation; only the watchdog is told.\n", line(k.Name()))
 		if err := a.confirm(k, yes); err != nil {
 			return err
 		}
@@ -121,7 +130,7 @@ func (a *app) reinstate(ctx context.Context, o order, name string, yes bool) err
 
 // question asks about Confluent's access to a key now.
 func (a *app) question(k core.Key, live core.Policy) core.Question {
-	return core.Question{Key: k, At: a.now(), Needs: awskms.Needs(k, live, nil)}
+	return core.Question{Key: k, At: a.now(), Needs: mustPlatform(k.Cloud).rules.Needs(k, live, nil)}
 }
 
 var errNotConfirmed = errors.New("nothing was written")
@@ -129,7 +138,8 @@ var errNotConfirmed = errors.New("nothing was written")
 // write shows what a candidate changes, asks, looks whether the key is still as
 // it was, and applies the steps.
 func (a *app) write(ctx context.Context, k core.Key, live core.Policy, c core.Candidate, yes bool) error {
-	for _, d := range awskms.Diff(live, c.Result) {
+	p := mustPlatform(k.Cloud)
+	for _, d := range p.rules.Diff(live, c.Result) {
 		a.printf("  %s\n", diffLine(d))
 	}
 	for _, left := range c.Left {
@@ -143,16 +153,19 @@ func (a *app) write(ctx context.Context, k core.Key, live core.Policy, c core.Ca
 		return err
 	}
 	q := a.question(k, live)
-	if awskms.Judge(again, q).Digest != awskms.Judge(live, q).Digest {
+	if p.rules.Judge(again, q).Digest != p.rules.Judge(live, q).Digest {
 		return fmt.Errorf("%s changed meanwhile, so nothing was written: run the command again", k.Name())
 	}
-	clients, err := a.aws(ctx)
+	to, err := p.keys(ctx, a)
 	if err != nil {
 		return err
 	}
-	to := newKeepers(clients)
-	for _, s := range c.Steps {
-		if err := to.Apply(ctx, k, s); err != nil {
+	for i, s := range c.Steps {
+		err := to.Apply(ctx, k, s)
+		if err != nil && i > 0 {
+			return fmt.Errorf("only %d of %d writes to %s were done, run the command again to finish: %s: %w", i, len(c.Steps), k.Name(), s.Op, err)
+		}
+		if err != nil {
 			return fmt.Errorf("%s of %s: %w", s.Op, k.Name(), err)
 		}
 	}

@@ -132,7 +132,7 @@ func TestLinesOfAPolicyWithinAnAnswer(t *testing.T) {
 		"a policy as a JSON string":        {fmt.Sprintf("{\n\"PolicyName\": \"default\",\n\"Policy\": %q}", text), 4},
 	} {
 		d := core.Document{Kind: core.KeyPolicy, Text: text}
-		got := locate([]file{{name: "f", data: []byte(c.file), docs: []core.Document{d}}}, d, strings.Index(text, "{}"))
+		got := locate([]file{{name: "f", data: []byte(c.file), docs: []core.Document{d}}}, d, core.Evidence{Start: strings.Index(text, "{}")})
 		if got.line != c.want || got.document != "f" {
 			t.Errorf("%s: %+v, want line %d", name, got, c.want)
 		}

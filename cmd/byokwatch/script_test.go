@@ -27,7 +27,8 @@ import (
 
 // The scripts read as the manual of the command line: what a person types, and
 // what comes back. Each has an AWS of its own on loopback, in which the account
-// 111122223333 holds the keys payments and orders.
+// 111122223333 holds the keys payments and orders, and a Google Cloud, in which
+// the project acme-prod holds the keys clicks and carts.
 const (
 	payments = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	orders   = "arn:aws:kms:eu-west-1:111122223333:key/5678abcd-12ab-34cd-56ef-1234567890ab"
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"exit":      exit,
 			"accept":    accept,
 			"tamper":    tamper,
+			"google":    googleCommand,
 		},
 	})
 }
@@ -77,6 +79,9 @@ func setup(env *testscript.Env) error {
 	server := httptest.NewServer(cloud)
 	env.Defer(server.Close)
 	env.Values[worldKey{}] = cloud
+	if err := setupGoogle(env); err != nil {
+		return err
+	}
 	if err := fillIn(env.WorkDir); err != nil {
 		return err
 	}

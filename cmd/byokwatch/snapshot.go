@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"byokwatch/core"
-	"byokwatch/core/policy/awskms"
 	"byokwatch/core/record"
 )
 
@@ -34,8 +34,9 @@ func (a *app) snapshotShowCommand() *cobra.Command {
 		Short: "Print a snapshot, as JSON that check --policy takes",
 		Long: `Print the newest snapshot of a key, or that of one generation. As JSON it is what
 check --policy takes; its documents are what the cloud's own tool prints.
---output policy prints the key policy alone, so that a snapshot can be put back by
-hand with aws kms put-key-policy --policy file://policy.json.`,
+--output policy prints the key's own policy alone. On AWS that is the whole policy,
+which aws kms put-key-policy --policy file://policy.json puts back by hand; on
+Google Cloud it is Confluent's bindings, to add by hand.`,
 		Example: `  byokwatch snapshot show payments > payments.json
   byokwatch snapshot show payments --output text
   byokwatch snapshot show payments --generation 3 --output policy > policy.json`,
@@ -61,12 +62,17 @@ func (a *app) showSnapshot(k core.Key, snap record.Snapshot, form string) error 
 	if form == "json" {
 		return a.json(snap)
 	}
-	doc, ok := snap.Policy.Find(core.KeyPolicy)
-	if !ok {
-		return fmt.Errorf("snapshot %d holds no key policy", snap.Generation)
+	p := mustPlatform(k.Cloud)
+	i := slices.IndexFunc(snap.Policy, func(d core.Document) bool { return d.Kind == p.policy && d.ID == k.ID })
+	if i < 0 {
+		return fmt.Errorf("snapshot %d holds no policy of the key itself", snap.Generation)
 	}
+	doc := snap.Policy[i]
 	if form == "policy" {
 		a.printf("%s\n", doc.Text)
+		if p.partial != "" {
+			fmt.Fprintf(a.stderr, "note: %s\n", p.partial)
+		}
 		return nil
 	}
 	a.printf("Snapshot %d of %s (%s)\n", snap.Generation, line(k.Name()), where(k))
@@ -87,7 +93,7 @@ func (a *app) snapshot(ctx context.Context, s source, name string, generation in
 	if err != nil {
 		return k, record.Snapshot{}, err
 	}
-	store, err := a.store(ctx, cfg, s, reading)
+	store, err := a.store(ctx, cfg, k.Cloud, s, reading)
 	if err != nil {
 		return k, record.Snapshot{}, err
 	}
@@ -142,7 +148,7 @@ func (a *app) snapshotListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			store, err := a.store(cmd.Context(), cfg, s, reading)
+			store, err := a.store(cmd.Context(), cfg, k.Cloud, s, reading)
 			if err != nil {
 				return err
 			}
@@ -255,7 +261,7 @@ func (a *app) accept(ctx context.Context, o order, name string, digest core.Dige
 	if err != nil {
 		return err
 	}
-	now := awskms.Judge(live, a.question(k, live)).Digest
+	now := mustPlatform(k.Cloud).rules.Judge(live, a.question(k, live)).Digest
 	switch {
 	case now == "":
 		return fmt.Errorf("the policy of %s does not parse, so it can't be accepted: see byokwatch check %s", k.Name(), k.Name())

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -60,13 +59,11 @@ func (a *app) sweep(ctx context.Context, s source, dry bool) error {
 	want := reading
 	if !dry {
 		want = serving
-		if place, err := config.ParseStore(cfg.Store[core.AWS]); err != nil || place.Scheme != "file" {
-			return usagef("sweep writes records, and those in %s are the functions' to write: use sweep --dry-run, or a store in a directory (file:///dir)", cfg.Store[core.AWS])
+		for cloud := range byCloud(keys) {
+			if place, err := config.ParseStore(cfg.Store[cloud]); err != nil || place.Scheme != "file" {
+				return usagef("sweep writes records, and those in %s are the functions' to write: use sweep --dry-run, or a store in a directory (file:///dir)", cfg.Store[cloud])
+			}
 		}
-	}
-	store, err := a.store(ctx, cfg, s, want)
-	if err != nil {
-		return err
 	}
 	var to []watchdog.Notifier
 	log := silent()
@@ -76,16 +73,15 @@ func (a *app) sweep(ctx context.Context, s source, dry bool) error {
 		}
 		log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	w, err := a.watchdog(ctx, keys, store, to, log)
+	all, err := a.fleet(ctx, cfg, keys, s, want, to, log)
 	if err != nil {
 		return err
 	}
 	var failed error
 	if !dry {
-		id := fmt.Sprintf("cli-%d-%d", os.Getpid(), a.now().UnixNano())
-		failed = w.Handle(ctx, id, w.Sweep(id, a.now())...)
+		failed = errors.Join(all.sweep(ctx, a.now())...)
 	}
-	return a.showSweep(a.preview(ctx, w, keys), dry, failed)
+	return a.showSweep(a.preview(ctx, all, keys), dry, failed)
 }
 
 // showSweep prints a line for each key and sets the exit code. failed is what

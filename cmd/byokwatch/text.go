@@ -82,6 +82,9 @@ func shorten(principal string) string {
 	if account, ok := strings.CutSuffix(principal, ":root"); ok {
 		return "account " + account[strings.LastIndexByte(account, ':')+1:]
 	}
+	if group, ok := strings.CutPrefix(principal, "group:"); ok {
+		return group
+	}
 	name := []rune(principal[strings.LastIndexByte(principal, '/')+1:])
 	if len(name) > shortName {
 		return string(name[:shortName-1]) + "…"
@@ -93,6 +96,9 @@ func shorten(principal string) string {
 func where(k core.Key) string {
 	if p := strings.Split(k.ID, ":"); k.Cloud == core.AWS && len(p) > 4 {
 		return fmt.Sprintf("aws %s/%s", p[4], p[3])
+	}
+	if p := strings.Split(k.ID, "/"); k.Cloud == core.GCP && len(p) > 3 {
+		return fmt.Sprintf("gcp %s/%s", p[1], p[3])
 	}
 	return string(k.Cloud)
 }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"byokwatch/core"
+	"byokwatch/core/config"
+	"byokwatch/core/policy/awskms"
+	"byokwatch/core/policy/gcpkms"
+	"byokwatch/core/record"
+	"byokwatch/core/watchdog"
+)
+
+// platform is all that the commands need to know of one cloud: how its keys are
+// judged, how they are reached, and a few words.
+type platform struct {
+	title     string // for people
+	rules     watchdog.Rules
+	recognise func(data []byte) ([]core.Document, error)
+	// gather makes one policy of recognised files, and says of which key.
+	gather func(files []file, k core.Key) (core.Policy, core.Key, error)
+	// hints are what a person should know beside the findings about files.
+	hints func(p core.Policy, k core.Key, verdict core.State) []string
+	// given is the key that flags describe.
+	given func(f checkFlags) (core.Key, error)
+
+	revoke              func(live core.Policy, q core.Question, reason string) (core.Candidate, error)
+	reinstate           func(live core.Policy, q core.Question) (core.Candidate, error)
+	revoked, notRevoked error
+
+	policy core.Kind // the document on the key that people think of
+	list   string    // where in it a Fragment goes
+	// partial warns that a snapshot has not all of that document.
+	partial string
+
+	keys    func(ctx context.Context, a *app) (watchdog.Cloud, error)
+	objects func(ctx context.Context, a *app, place config.Location, keys []core.Key) (record.Objects, error)
+	// pass marks a context as one pass over keys that may share what they read.
+	pass func(ctx context.Context) context.Context
+	self func(id string) bool // a form that the watchdog's own identity has
+
+	// How a write is confirmed, as by the function.
+	reads         int
+	every, settle time.Duration
+}
+
+// platformOf is the table of the clouds that this version reaches.
+func platformOf(cloud core.Cloud) (platform, bool) {
+	switch cloud {
+	case core.AWS:
+		return platform{
+			title: "AWS KMS",
+			rules: watchdog.Rules{
+				Needs: awskms.Needs, Judge: awskms.Judge, Candidates: awskms.Candidates, Guard: awskms.Guard,
+				Trim: awskms.Trim, Diff: awskms.Diff, Fragment: awskms.Fragment, Unlock: awskms.Unlock,
+			},
+			recognise: awskms.RecogniseAll, gather: gatherAWS, hints: hintsAWS, given: checkFlags.awsKey,
+			revoke: awskms.Revoke, reinstate: awskms.Reinstate, revoked: awskms.ErrRevoked, notRevoked: awskms.ErrNotRevoked,
+			policy: core.KeyPolicy, list: "Statement",
+			keys: awsKeys, objects: awsObjects, pass: func(ctx context.Context) context.Context { return ctx },
+			self: func(id string) bool { return strings.HasPrefix(id, "arn:") },
+			// https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
+			reads: 5, every: time.Second, settle: 5 * time.Minute,
+		}, true
+	case core.GCP:
+		return platform{
+			title: "Google Cloud KMS",
+			rules: watchdog.Rules{
+				Needs: gcpkms.Needs, Judge: gcpkms.Judge, Candidates: gcpkms.Candidates, Guard: gcpkms.Guard,
+				Trim: gcpkms.Trim, Diff: gcpkms.Diff, Fragment: gcpkms.Fragment, Unlock: gcpkms.Unlock,
+			},
+			recognise: gcpkms.RecogniseAll, gather: gatherGCP, hints: hintsGCP, given: checkFlags.gcpKey,
+			revoke: revokeGCP, reinstate: gcpkms.Reinstate, revoked: gcpkms.ErrRevoked, notRevoked: gcpkms.ErrNotRevoked,
+			policy: core.IAMPolicy, list: "bindings",
+			partial: "this is what the snapshot keeps of the key's IAM policy: the bindings of Confluent's group and of everybody. Add them with gcloud kms keys add-iam-policy-binding; set-iam-policy with it would remove everybody else",
+			keys:    gcpKeys, objects: gcpObjects, pass: passGCP,
+			self: func(id string) bool { return strings.Contains(id, "@") },
+			// https://docs.cloud.google.com/iam/docs/access-change-propagation
+			reads: 3, every: 2 * time.Second, settle: 7 * time.Minute,
+		}, true
+	}
+	return platform{}, false
+}
+
+// mustPlatform is the platform of a key that chosen or built let through.
+func mustPlatform(cloud core.Cloud) platform {
+	p, ok := platformOf(cloud)
+	if !ok {
+		panic("no platform " + string(cloud)) // an error of this program
+	}
+	return p
+}
+
+// reached are the clouds of the table, in the order in which people see them.
+func reached() []core.Cloud { return []core.Cloud{core.AWS, core.GCP} }
+
+// reachedTitles names them.
+func reachedTitles() string {
+	var out []string
+	for _, c := range reached() {
+		out = append(out, mustPlatform(c).title)
+	}
+	return strings.Join(out, " and ")
+}
+
+// fleet is the loop of the functions over keys of several clouds: a watchdog for
+// each, or the reason why there is none.
+type fleet struct {
+	watchdogs map[core.Cloud]*watchdog.Watchdog
+	errs      map[core.Cloud]error
+}
+
+// fleet makes the watchdogs of some keys. Where the keys are of one cloud, what
+// it lacks is the error; one of several clouds that can't be reached must not
+// hide the others.
+func (a *app) fleet(ctx context.Context, cfg *config.Config, keys []core.Key, s source, want access, to []watchdog.Notifier, log *slog.Logger) (fleet, error) {
+	f := fleet{map[core.Cloud]*watchdog.Watchdog{}, map[core.Cloud]error{}}
+	for cloud, of := range byCloud(keys) {
+		w, err := a.watchdog(ctx, cfg, cloud, of, s, want, to, log)
+		if err != nil && len(of) == len(keys) {
+			return f, err
+		}
+		f.watchdogs[cloud], f.errs[cloud] = w, err
+	}
+	return f, nil
+}
+
+func byCloud(keys []core.Key) map[core.Cloud][]core.Key {
+	out := map[core.Cloud][]core.Key{}
+	for _, k := range keys {
+		out[k.Cloud] = append(out[k.Cloud], k)
+	}
+	return out
+}
+
+// watchdog is the loop over keys of one cloud, wherever in it they are.
+// BYOKWATCH_SELF names the function whose rights are judged; without it they are
+// not.
+func (a *app) watchdog(ctx context.Context, cfg *config.Config, cloud core.Cloud, keys []core.Key, s source, want access, to []watchdog.Notifier, log *slog.Logger) (*watchdog.Watchdog, error) {
+	p := mustPlatform(cloud)
+	store, err := a.store(ctx, cfg, cloud, s, want)
+	if err != nil {
+		return nil, err
+	}
+	reach, err := p.keys(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	self := a.env("BYOKWATCH_SELF")
+	if !p.self(self) {
+		self = "" // that of another cloud's function
+	}
+	return watchdog.New(watchdog.Config{
+		Cloud: reach, Rules: p.rules, Store: store, Notifiers: to, Keys: keys, Self: self, Now: a.now, Log: log,
+		Reads: p.reads, Every: p.every, Settle: p.settle,
+	})
+}
+
+// preview looks at one key.
+func (f fleet) preview(ctx context.Context, k core.Key) look {
+	if err := f.errs[k.Cloud]; err != nil {
+		return look{key: k, err: err}
+	}
+	s, p, err := f.watchdogs[k.Cloud].Preview(ctx, k)
+	return look{key: k, sight: s, plan: p, err: err}
+}
+
+// sweep is one pass of every watchdog, in the order of the clouds. What one
+// can't do does not keep the others from their keys.
+func (f fleet) sweep(ctx context.Context, now time.Time) []error {
+	var errs []error
+	for _, cloud := range reached() {
+		if err := f.errs[cloud]; err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", mustPlatform(cloud).title, err))
+		}
+		if w := f.watchdogs[cloud]; w != nil {
+			id := fmt.Sprintf("cli-%s-%d-%d", cloud, os.Getpid(), now.UnixNano())
+			errs = append(errs, w.Handle(mustPlatform(cloud).pass(ctx), id, w.Sweep(id, now)...))
+		}
+	}
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
