@@ -93,8 +93,9 @@ func (w *wiring) load(ctx context.Context) (*watch, error) {
 	if err != nil {
 		return nil, err
 	}
+	keeper := newKeeper(api, w.env.self)
 	dog, err := watchdog.New(watchdog.Config{
-		Cloud: newKeeper(api, w.env.self), Rules: rules,
+		Cloud: keeper, Rules: rules, Expect: expect(keeper),
 		Store: store, Notifiers: notifiers, Keys: keys, Self: w.env.self, Scope: w.env.self,
 		Now: time.Now, Log: w.log,
 		Reads: confirmReads, Every: confirmEvery, Settle: settle,
@@ -103,6 +104,18 @@ func (w *wiring) load(ctx context.Context) (*watch, error) {
 		return nil, err
 	}
 	return &watch{keys: keys, dog: dog, beat: beat}, nil
+}
+
+// expect makes reads bring the roles that the snapshot names: a binding may be
+// gone, and its role have grown since.
+func expect(k *cloudkms.Keeper) func(core.Key, core.Policy) {
+	return func(key core.Key, good core.Policy) {
+		for _, d := range good {
+			if d.Kind == core.Role {
+				k.Remember(key, d.ID)
+			}
+		}
+	}
 }
 
 func newKeeper(api cloudkms.Clients, self string) *cloudkms.Keeper {

@@ -24,7 +24,7 @@ func Judge(p core.Policy, q core.Question) core.Judgement {
 		return unread(p, q, err)
 	}
 	c := newCourt(f, q)
-	j.Disabled, j.Deleting = f.unusable(), f.dying(q.Needs)
+	j.Disabled, j.Deleting = f.unusable(), f.dying()
 	if f.key != nil && f.key.marked {
 		j.Revoked, j.Marker = true, marker(f.key.marker)
 	}
@@ -52,7 +52,7 @@ func unread(p core.Policy, q core.Question, cause error) core.Judgement {
 			}
 		}
 	}
-	j.Disabled, j.Deleting = state.unusable(), state.dying(q.Needs)
+	j.Disabled, j.Deleting = state.unusable(), state.dying()
 	if state.key != nil && state.key.marked {
 		j.Revoked, j.Marker = true, marker(state.key.marker)
 	}

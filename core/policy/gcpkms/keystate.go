@@ -274,25 +274,9 @@ func (f file) unusable() bool {
 	return true
 }
 
-// dying says that a needed version, or the primary one, is scheduled for
-// destruction.
-func (f file) dying(needs []core.Requirement) bool {
-	if f.key != nil && f.key.Primary != nil && f.primaryState() == stateScheduled {
-		return true
-	}
-	if f.versions == nil {
-		return false
-	}
-	for _, n := range needs {
-		number, ok := versionOf(n.Permission)
-		if n.Aspect != core.Property || !ok {
-			continue
-		}
-		for _, v := range f.versions.list {
-			if v.number == number && v.State == stateScheduled {
-				return true
-			}
-		}
-	}
-	return false
+// dying says that the primary version is scheduled for destruction. An older
+// one that is, is a lost property of its own: it does not keep a lost
+// permission from coming back.
+func (f file) dying() bool {
+	return f.key != nil && f.key.Primary != nil && f.primaryState() == stateScheduled
 }

@@ -2,6 +2,7 @@ package cloudkms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -97,6 +98,12 @@ func (r *reading) readRole(ctx context.Context, name string) (core.Document, err
 			return r.api.Roles.Roles.Get(name).Context(ctx).Do()
 		})
 		text := ""
+		if errors.Is(err, core.ErrNotFound) {
+			// A refusal is a 403, so this one is gone for good: a deleted role is
+			// served, with its mark, for seven days, and its bindings outlive it.
+			// https://cloud.google.com/iam/docs/reference/rest/v1/projects.roles/delete
+			out, err = &iam.Role{Name: name, Deleted: true}, nil
+		}
 		if err == nil {
 			if out.Name != name {
 				return core.Document{}, fmt.Errorf("role %s: the answer is about another role", name)
