@@ -116,7 +116,7 @@ func (f checkFlags) built() error {
 // notBuilt is what a command line for another cloud should hear about, rather
 // than about flags that only that cloud has.
 func notBuilt(cmd *cobra.Command) error {
-	if flag := cmd.Flags().Lookup("cloud"); flag != nil {
+	if flag := cmd.Flags().Lookup("cloud"); flag != nil && cmd.Name() == "check" {
 		return checkFlags{cloud: flag.Value.String()}.built()
 	}
 	return nil

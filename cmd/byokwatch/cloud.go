@@ -156,10 +156,19 @@ func (a *app) watchdog(ctx context.Context, cfg *config.Config, cloud core.Cloud
 	if !p.self(self) {
 		self = "" // that of another cloud's function
 	}
-	return watchdog.New(watchdog.Config{
+	c := watchdog.Config{
 		Cloud: reach, Rules: p.rules, Store: store, Notifiers: to, Keys: keys, Self: self, Now: a.now, Log: log,
 		Reads: p.reads, Every: p.every, Settle: p.settle,
-	})
+	}
+	if e, ok := reach.(expecter); ok {
+		c.Expect = e.expect
+	}
+	return watchdog.New(c)
+}
+
+// expecter is a cloud in which what a snapshot names may have to be read as well.
+type expecter interface {
+	expect(k core.Key, good core.Policy)
 }
 
 // preview looks at one key.

@@ -142,6 +142,16 @@ type googleKeys struct {
 	api *kmsapi.Service
 }
 
+// expect makes reads bring the roles that a snapshot names: a binding may be
+// gone, and its role have grown since.
+func (g googleKeys) expect(k core.Key, good core.Policy) {
+	for _, d := range good {
+		if d.Kind == core.Role {
+			g.Remember(k, d.ID)
+		}
+	}
+}
+
 // Apply implements watchdog.Cloud.
 func (g googleKeys) Apply(ctx context.Context, k core.Key, s core.Step) error {
 	if s.Op != "UpdateCryptoKey" {

@@ -1,12 +1,16 @@
 // Package local is the local stack behind `byokwatch local` and `make run`: it
 // plays the main job from beginning to end with nothing but this machine.
 //
-// What runs is the real function binary, spoken to as AWS Lambda speaks to it,
-// over emulators of KMS and S3 on loopback. A key is armed by the first sweep;
+// What runs are the real function binaries, spoken to as their platforms speak to
+// them (AWS Lambda's Runtime API; CloudEvents over HTTP, as Pub/Sub pushes them),
+// over emulators of the clouds on loopback. A key is armed by the first sweep;
 // then somebody takes it from Confluent through the real SDK, the emulator makes
-// the event of it, the function is invoked with that, and what it did is judged
-// by two who know nothing of each other: the emulator, which decides as KMS
-// does, and the judge, over the policy that the SDK reads back.
+// the event of it, the function is handed that, and what it did is judged by two
+// who know nothing of each other: the emulator, which decides as the cloud does,
+// and the judge, over what the SDK reads back.
+//
+// A world (world.go) is one scenario at play; what is of one cloud in it is its
+// stage (aws.go, gcp.go).
 //
 // Each scenario is one way to lose a key, with what must follow: that Confluent
 // has it back, or, where it was meant or can't be known, that the function left
@@ -21,20 +25,22 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
 )
 
 // Options say what is played, and where.
 type Options struct {
-	Bootstrap string // path of the built function
+	// Functions are the paths of the built functions. What is not here is not
+	// played.
+	Functions map[core.Cloud]string
 	Scenario  string // a name, or all
-	Store     string // dir or s3
+	Store     string // dir, or for AWS s3
 	Dir       string // where to work; empty for the system's own place for such things
 	Keep      bool   // leave configuration and records there
 	Out       io.Writer
@@ -44,20 +50,40 @@ type Options struct {
 // playTime bounds one scenario.
 const playTime = 60 * time.Second
 
-// Names lists the scenarios.
-func Names() []string {
+// Clouds are those that can be played, in the order in which they are.
+func Clouds() []core.Cloud { return []core.Cloud{core.AWS, core.GCP} }
+
+func title(cloud core.Cloud) string {
+	if cloud == core.GCP {
+		return "Google Cloud"
+	}
+	return "AWS"
+}
+
+func scenariosOf(cloud core.Cloud) []scenario {
+	if cloud == core.GCP {
+		return gcpScenarios()
+	}
+	return awsScenarios()
+}
+
+// Names lists the scenarios of a cloud.
+func Names(cloud core.Cloud) []string {
 	var out []string
-	for _, s := range scenarios() {
+	for _, s := range scenariosOf(cloud) {
 		out = append(out, s.name)
 	}
 	return out
 }
 
-// Describe says what a scenario does, in a line for each.
+// Describe says what each scenario does, in a line for each.
 func Describe() string {
 	var b strings.Builder
-	for _, s := range scenarios() {
-		fmt.Fprintf(&b, "  %-15s the pipeline %s\n", s.name, s.does)
+	for _, cloud := range Clouds() {
+		fmt.Fprintf(&b, "%s (--cloud %s):\n", title(cloud), cloud)
+		for _, s := range scenariosOf(cloud) {
+			fmt.Fprintf(&b, "  %-16s the pipeline %s\n", s.name, s.does)
+		}
 	}
 	return b.String()
 }
@@ -65,18 +91,36 @@ func Describe() string {
 // ErrUnknown is a scenario that there is not.
 var ErrUnknown = errors.New("no such scenario")
 
-// Play plays what Options say. It returns nil only if all of it ended as it
-// must.
+// Play plays what Options say: a scenario for each cloud that has one of that
+// name. It returns nil only if all of it ended as it must.
 func Play(ctx context.Context, o Options) error {
-	all := scenarios()
-	if o.Scenario == "all" {
-		return playAll(ctx, o, all)
+	var chosen []scenario
+	for _, cloud := range Clouds() {
+		if o.Functions[cloud] == "" {
+			continue
+		}
+		for _, s := range scenariosOf(cloud) {
+			s.cloud = cloud
+			if o.Scenario == "all" || o.Scenario == s.name {
+				chosen = append(chosen, s)
+			}
+		}
 	}
-	i := slices.IndexFunc(all, func(s scenario) bool { return s.name == o.Scenario })
-	if i < 0 {
+	switch {
+	case len(chosen) == 0:
 		return fmt.Errorf("%q: %w", o.Scenario, ErrUnknown)
+	case o.Scenario == "all":
+		return playAll(ctx, o, chosen)
 	}
-	return play(ctx, o, all[i])
+	for i, s := range chosen {
+		if i > 0 {
+			fmt.Fprintln(o.Out)
+		}
+		if err := play(ctx, o, s); err != nil {
+			return fmt.Errorf("%s: %w", title(s.cloud), err)
+		}
+	}
+	return nil
 }
 
 const abreast = 5 // scenarios at a time: most of theirs is waiting
@@ -129,7 +173,7 @@ func play(ctx context.Context, o Options, s scenario) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
 	line := newTimeline(o.Out, clockOf(o.Now))
-	fmt.Fprintf(o.Out, "Scenario %s: a pipeline %s.\n", s.name, s.does)
+	fmt.Fprintf(o.Out, "%s, scenario %s: a pipeline %s.\n", title(s.cloud), s.name, s.does)
 	w, err := build(ctx, o, s, dir, line)
 	if err == nil {
 		err = w.run(ctx, s)
@@ -171,7 +215,7 @@ func (w *world) run(ctx context.Context, s scenario) error {
 
 // arm lets the schedule take the first snapshot.
 func (w *world) arm(ctx context.Context) error {
-	if err := w.invoke(ctx, w.cloud.Tick(region)); err != nil {
+	if err := w.stage.tick(ctx); err != nil {
 		return fmt.Errorf("the first sweep: %w", err)
 	}
 	rec, err := w.await(ctx, alert.FirstSnapshot)
@@ -212,33 +256,33 @@ func (w *world) takeAway(ctx context.Context, s scenario) (time.Time, error) {
 func (w *world) react(ctx context.Context, s scenario) error {
 	switch {
 	case s.missed:
-		w.told = len(w.cloud.Events())
+		w.told = len(w.stage.events())
 		w.line.add(time.Time{}, "event", "never arrives; the next sweep looks by itself")
-		if err := w.invoke(ctx, w.cloud.Tick(region)); err != nil {
+		if err := w.stage.tick(ctx); err != nil {
 			return err
 		}
 	default:
-		w.line.add(time.Time{}, "event", "%s goes from CloudTrail by EventBridge to the function", w.cloud.Events()[w.told].Name)
+		w.line.add(time.Time{}, "event", "%s goes %s to the function", w.stage.events()[w.told].name, w.words.way)
 	}
 	first := w.told
 	if err := w.deliver(ctx); err != nil {
 		return err
 	}
 	if s.twice {
-		if err := w.invoke(ctx, w.cloud.Events()[first].Data); err != nil {
+		if err := w.stage.events()[first].send(ctx); err != nil {
 			return err
 		}
 		w.line.add(time.Time{}, "event", "arrives a second time; nothing follows")
 	}
-	for _, write := range w.writes() {
-		w.line.add(write.At, "byokwatch", "read the key, judged it, recorded an incident, and writes the policy with Confluent's access")
+	for _, at := range w.stage.writes() {
+		w.line.add(at, "byokwatch", "read the key, judged it, recorded an incident, and writes the policy with Confluent's access")
 	}
 	rec, err := w.await(ctx, s.tells)
 	if err != nil {
 		return err
 	}
 	if in := rec.Incident; in != nil && !in.Confirmed.IsZero() {
-		w.line.add(in.Confirmed, "byokwatch", "confirmed: read back until KMS showed it 5 times in a row; watched until %s", in.Watch.UTC().Format("15:04"))
+		w.line.add(in.Confirmed, "byokwatch", "confirmed: read back until %s showed it %d times in a row; watched until %s", w.words.service, w.words.reads, in.Watch.UTC().Format("15:04"))
 	}
 	return nil
 }
@@ -249,7 +293,7 @@ func (w *world) await(ctx context.Context, code alert.Code) (record.Record, erro
 	mark := alert.Lookup(code).Mark
 	seen := w.shown
 	for {
-		rec, _, err := w.store.Load(ctx, key())
+		rec, _, err := w.store.Load(ctx, w.key)
 		if err != nil {
 			return rec, err
 		}
@@ -279,7 +323,7 @@ func toldOf(rec record.Record, code alert.Code) bool {
 // verdict judges the end.
 func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
 	can, why, err := w.confluentCan(ctx)
-	writes := w.writes()
+	writes := w.stage.writes()
 	switch {
 	case err != nil:
 		return err
@@ -287,13 +331,13 @@ func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
 		return fmt.Errorf("the key is still closed to Confluent: %s", why)
 	case s.back && len(writes) != 1:
 		return fmt.Errorf("the function wrote %d times, not once", len(writes))
-	case s.back && !strings.Contains(w.cloud.Policy(keyARN), s.keeps):
-		return fmt.Errorf("%q is no longer in the policy:\n%s", s.keeps, w.cloud.Policy(keyARN))
+	case s.back && !strings.Contains(w.stage.policy(), s.keeps):
+		return fmt.Errorf("%q is no longer in the policy:\n%s", s.keeps, w.stage.policy())
 	case s.back:
 		if s.keeps != "" {
 			w.line.add(time.Time{}, "terraform-ci", "still has the rest of its edit: %s", s.keeps)
 		}
-		w.line.add(time.Time{}, "confluent", "has all 10 permissions again; it was without this key for %d ms", writes[0].At.Sub(lost).Milliseconds())
+		w.line.add(time.Time{}, "confluent", "has all %d permissions again; it was without this key for %d ms", w.words.permissions, writes[0].Sub(lost).Milliseconds())
 	case can:
 		return errors.New("the key went back to Confluent although nobody wants that")
 	case len(writes) != 0:

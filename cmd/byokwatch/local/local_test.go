@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"byokwatch/core"
 )
 
 // buildFunction makes a function's binary as the platform runs it.
 func buildFunction(t *testing.T, pkg string) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "bootstrap")
+	name := filepath.Join(t.TempDir(), "function")
 	out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", name, pkg).CombinedOutput()
 	if err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
@@ -23,22 +25,32 @@ func buildFunction(t *testing.T, pkg string) string {
 }
 
 func TestEveryScenarioEndsAsItMust(t *testing.T) {
-	bootstrap := buildFunction(t, "byokwatch/functions/aws")
-	for _, store := range []string{"dir", "s3"} {
-		t.Run(store, func(t *testing.T) {
+	t.Parallel()
+	both := functions(t)
+	for name, c := range map[string]struct {
+		cloud core.Cloud
+		store string
+		back  string
+	}{
+		"AWS":                     {core.AWS, "dir", "has all 10 permissions again"},
+		"AWS, with records in S3": {core.AWS, "s3", "has all 10 permissions again"},
+		"Google Cloud":            {core.GCP, "dir", "has all 3 permissions again"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			var out bytes.Buffer
-			if err := Play(t.Context(), Options{Bootstrap: bootstrap, Scenario: "all", Store: store, Dir: dir, Out: &out}); err != nil {
+			o := Options{Functions: map[core.Cloud]string{c.cloud: both[c.cloud]}, Scenario: "all", Store: c.store, Dir: dir, Out: &out}
+			if err := Play(t.Context(), o); err != nil {
 				t.Fatalf("%v\n%s", err, out.String())
 			}
 			text := out.String()
-			for _, s := range scenarios() {
-				_, part, _ := strings.Cut(text, "Scenario "+s.name+":")
-				part, _, _ = strings.Cut(part, "Scenario ")
+			for _, s := range scenariosOf(c.cloud) {
+				_, part, _ := strings.Cut(text, "scenario "+s.name+":")
+				part, _, _ = strings.Cut(part, "scenario ")
 				want := "is still refused, and byokwatch has written nothing"
 				if s.back {
-					want = "has all 10 permissions again"
+					want = c.back
 				}
 				if !strings.Contains(part, want) {
 					t.Errorf("%s: the timeline does not say %q:\n%s", s.name, want, part)
@@ -51,16 +63,42 @@ func TestEveryScenarioEndsAsItMust(t *testing.T) {
 	}
 }
 
+// functions builds the real ones.
+func functions(t *testing.T) map[core.Cloud]string {
+	return map[core.Cloud]string{
+		core.AWS: buildFunction(t, "byokwatch/functions/aws"), core.GCP: buildFunction(t, "byokwatch/functions/gcp"),
+	}
+}
+
+// idle is a service that takes every event and does nothing.
+const idle = `package main
+
+import (
+	"net/http"
+	"os"
+)
+
+func main() {
+	_ = http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+}
+`
+
 // A stack that says "given back" whatever happens would be worth nothing.
 func TestAFunctionThatDoesNothingFails(t *testing.T) {
 	t.Parallel()
-	bootstrap := buildFunction(t, "byokwatch/functions/aws/testdata/empty")
-	var out bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	err := Play(ctx, Options{Bootstrap: bootstrap, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
-	if err == nil || strings.Contains(out.String(), "again") {
-		t.Errorf("error %v\n%s", err, out.String())
+	source := filepath.Join(t.TempDir(), "idle.go")
+	if err := os.WriteFile(source, []byte(idle), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for cloud, pkg := range map[core.Cloud]string{core.AWS: "byokwatch/functions/aws/testdata/empty", core.GCP: source} {
+		binary := buildFunction(t, pkg)
+		var out bytes.Buffer
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := Play(ctx, Options{Functions: map[core.Cloud]string{cloud: binary}, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
+		cancel()
+		if err == nil || strings.Contains(out.String(), "again") {
+			t.Errorf("%s: error %v\n%s", cloud, err, out.String())
+		}
 	}
 }
 
@@ -70,12 +108,14 @@ func TestAFunctionThatDoesNotStartFails(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no program that fails")
 	}
-	var out bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	err = Play(ctx, Options{Bootstrap: no, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
-	if err == nil || !strings.Contains(err.Error(), "did not start") {
-		t.Errorf("error %v\n%s", err, out.String())
+	for _, cloud := range Clouds() {
+		var out bytes.Buffer
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		err = Play(ctx, Options{Functions: map[core.Cloud]string{cloud: no}, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "did not start") {
+			t.Errorf("%s: error %v\n%s", cloud, err, out.String())
+		}
 	}
 }
 
@@ -84,16 +124,18 @@ func TestAFunctionThatDoesNotStartFails(t *testing.T) {
 // round.
 func TestAnEndThatNobodyWantsFails(t *testing.T) {
 	t.Parallel()
-	bootstrap := buildFunction(t, "byokwatch/functions/aws")
-	for _, s := range scenarios() {
-		if s.name != "removed" && s.name != "observe" {
-			continue
-		}
-		s.back = !s.back
-		var out bytes.Buffer
-		o := Options{Bootstrap: bootstrap, Store: "dir", Dir: t.TempDir(), Out: &out}
-		if err := play(t.Context(), o, s); err == nil {
-			t.Errorf("%s: no error\n%s", s.name, out.String())
+	both := functions(t)
+	for _, cloud := range Clouds() {
+		for _, s := range scenariosOf(cloud) {
+			if s.name != "removed" && s.name != "observe" {
+				continue
+			}
+			s.cloud, s.back = cloud, !s.back
+			var out bytes.Buffer
+			o := Options{Functions: both, Store: "dir", Dir: t.TempDir(), Out: &out}
+			if err := play(t.Context(), o, s); err == nil {
+				t.Errorf("%s, %s: no error\n%s", cloud, s.name, out.String())
+			}
 		}
 	}
 }
@@ -116,9 +158,15 @@ func TestTheManualListsEveryScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range Names() {
-		if !strings.Contains(string(data), "| `"+name+"` |") {
-			t.Errorf("docs/local-stack.md has no row for %s", name)
+	_, google, found := strings.Cut(string(data), "### Google Cloud")
+	if !found {
+		t.Fatal("docs/local-stack.md has no heading for Google Cloud's scenarios")
+	}
+	for cloud, text := range map[core.Cloud]string{core.AWS: strings.TrimSuffix(string(data), google), core.GCP: google} {
+		for _, name := range Names(cloud) {
+			if !strings.Contains(text, "| `"+name+"` |") {
+				t.Errorf("docs/local-stack.md has no row for %s on %s", name, cloud)
+			}
 		}
 	}
 }

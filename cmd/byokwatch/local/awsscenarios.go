@@ -14,27 +14,6 @@ import (
 	keeper "byokwatch/functions/aws/kms"
 )
 
-// scenario is one way in which somebody takes a key from Confluent.
-type scenario struct {
-	name string
-	does string // what the pipeline does, for the timeline
-	// from are the statements before; nil is what Confluent asks for.
-	from []string
-	act  func(ctx context.Context, w *world) error
-	// back says that Confluent is to have the key again in the end; without it
-	// the function must have left the key alone.
-	back    bool
-	observe bool // mode observe
-	// missed is an event that never came: only the schedule looks.
-	missed bool
-	// twice is an event that is delivered again when all is done.
-	twice bool
-	tells alert.Code
-	// keeps is what else the pipeline wrote, and what must still be in the
-	// policy when Confluent is back.
-	keeps string
-}
-
 // The statements of a key policy. Confluent's are those that it asks its
 // customers to add.
 // Source: https://docs.confluent.io/cloud/current/security/encrypt/byok/key-policy/manage-key-policies-aws.html
@@ -58,16 +37,9 @@ func policy(statements ...string) string {
 	return `{"Version":"2012-10-17","Id":"payments","Statement":[` + strings.Join(statements, ",") + `]}`
 }
 
-func (s scenario) before() []string {
-	if s.from != nil {
-		return s.from
-	}
-	return []string{root, use, attach}
-}
-
 // puts is a pipeline that writes these statements.
 func puts(statements ...string) func(context.Context, *world) error {
-	return func(ctx context.Context, w *world) error { return w.put(ctx, policy(statements...)) }
+	return func(ctx context.Context, w *world) error { return w.aws.put(ctx, policy(statements...)) }
 }
 
 func with(statement, old, now string) string {
@@ -82,8 +54,8 @@ func conditioned(statement, condition string) string {
 	return strings.TrimSuffix(statement, "}") + condition
 }
 
-// scenarios are in the order in which people meet them.
-func scenarios() []scenario {
+// awsScenarios are in the order in which people meet them.
+func awsScenarios() []scenario {
 	return []scenario{
 		{name: "removed", does: "applies a policy without Confluent's two statements, and lets an auditor in",
 			act: puts(root, audit), back: true, tells: alert.Restored, keeps: "Audit"},
@@ -101,10 +73,10 @@ func scenarios() []scenario {
 			act:  puts(root, conditioned(use, `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}}`), attach),
 			back: true, tells: alert.Restored},
 		{name: "dead-principal", does: "removes Confluent, after the role of an administrator was deleted in IAM",
-			from: []string{root, use, attach, admin}, back: true, tells: alert.Restored,
+			from: policy(root, use, attach, admin), back: true, tells: alert.Restored,
 			act: func(ctx context.Context, w *world) error {
-				w.cloud.Delete(retired)
-				return w.put(ctx, policy(root))
+				w.aws.cloud.Delete(retired)
+				return w.aws.put(ctx, policy(root))
 			}},
 		{name: "missed-event", does: "removes Confluent, and the event of it is lost on its way",
 			act: puts(root), missed: true, back: true, tells: alert.Restored},
@@ -113,10 +85,10 @@ func scenarios() []scenario {
 		{name: "throttled", does: "removes Confluent, and KMS throttles whoever writes next",
 			back: true, tells: alert.Restored,
 			act: func(ctx context.Context, w *world) error {
-				if err := w.put(ctx, policy(root)); err != nil {
+				if err := w.aws.put(ctx, policy(root)); err != nil {
 					return err
 				}
-				w.cloud.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 3})
+				w.aws.cloud.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 3})
 				return nil
 			}},
 		{name: "source-ip", does: "allows Confluent the key only from an address range",
@@ -126,10 +98,10 @@ func scenarios() []scenario {
 		{name: "deny-confluent", does: "adds a Deny that names nobody but Confluent",
 			act: puts(root, use, attach, onlyThem), tells: alert.OnlyConfluent},
 		{name: "revoked", does: "is told by the owner to revoke: byokwatch revoke payments",
-			act: revoke, tells: alert.Revoked},
+			act: revokeAWS, tells: alert.Revoked},
 		{name: "disabled", does: "disables the key",
 			act: func(ctx context.Context, w *world) error {
-				_, err := w.cloud.KMS("pipeline", region).DisableKey(ctx, &kms.DisableKeyInput{KeyId: aws.String(keyARN)})
+				_, err := w.aws.cloud.KMS("pipeline", region).DisableKey(ctx, &kms.DisableKeyInput{KeyId: aws.String(keyARN)})
 				return err
 			}, tells: alert.KeyDisabled},
 		{name: "locked-out", does: "leaves nobody but itself the right to write the policy",
@@ -137,19 +109,19 @@ func scenarios() []scenario {
 	}
 }
 
-// revoke is what `byokwatch revoke` does.
-func revoke(ctx context.Context, w *world) error {
-	to := keeper.New(w.cloud.KMS("pipeline", region), keeper.Options{})
-	live, err := to.Read(ctx, key())
+// revokeAWS is what `byokwatch revoke` does.
+func revokeAWS(ctx context.Context, w *world) error {
+	to := keeper.New(w.aws.cloud.KMS("pipeline", region), keeper.Options{})
+	live, err := to.Read(ctx, w.key)
 	if err != nil {
 		return err
 	}
-	c, err := awskms.Revoke(live, core.Question{Key: key(), At: w.line.now(), Needs: awskms.Needs(key(), live, nil)}, "SEC-812")
+	c, err := awskms.Revoke(live, core.Question{Key: w.key, At: w.line.now(), Needs: awskms.Needs(w.key, live, nil)}, "SEC-812")
 	if err != nil {
 		return err
 	}
 	for _, s := range c.Steps {
-		if err := to.Apply(ctx, key(), s); err != nil {
+		if err := to.Apply(ctx, w.key, s); err != nil {
 			return err
 		}
 	}
