@@ -157,6 +157,27 @@ func TestOneAcceptedDoubtDoesNotHideAnother(t *testing.T) {
 	})
 }
 
+func TestAJudgeThatChangedItsMindWritesNothing(t *testing.T) {
+	armed(t, func(w *world) {
+		w.rules.Judge = func(p core.Policy, q core.Question) core.Judgement {
+			j := toyJudge(p, q)
+			for i := range j.Findings {
+				if j.Findings[i].Permission == "decrypt" {
+					j.Findings[i].Result = core.Missing
+				}
+			}
+			return j
+		}
+		w.mustHandle(w.event("jane", whole))
+		w.passes(2 * time.Hour)
+		w.wantWrites(0)
+		w.wantTold(alert.NeverHad)
+		if got := w.record().Snapshot.Generation; got != 1 {
+			t.Errorf("generation %d", got)
+		}
+	})
+}
+
 func TestTheWriteGuardHasTheLastWord(t *testing.T) {
 	armed(t, func(w *world) {
 		w.rules.Candidates = func(live, good core.Policy, q core.Question, lost []core.Requirement) ([]core.Candidate, error) {
