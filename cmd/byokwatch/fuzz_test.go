@@ -14,24 +14,32 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte(`{"KeyMetadata":{"KeyState":"Disabled"}}`))
 	f.Add([]byte(`[{"kind":"aws.key-policy","id":"x","text":"{\"Statement\":[]}"}]`))
 	f.Add([]byte("{\"Statement\":[{\"Sid\":\"\\u001b[2J\",\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}]}"))
+	f.Add([]byte(googleGroup))
+	f.Add([]byte("bindings:\n- members:\n  - group:cck-12345@confluent.io\n  role: roles/cloudkms.viewer\n- role: \"\\u001b[2J\"\netag: x\n"))
+	f.Add([]byte(`[{"name":"` + clicks + `/cryptoKeyVersions/1","state":"DISABLED"}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		args := []string{"check", "--cloud", "aws", "--policy", "-", "--role", kafka, "--key", payments}
-		text := runArgs(string(data), args...)
-		asJSON := runArgs(string(data), append(args, "--output", "json")...)
-		if text.code != asJSON.code || text.code < exitIntact || text.code > exitUnknown {
-			t.Errorf("exit %d as text, %d as JSON", text.code, asJSON.code)
-		}
-		var value map[string]any
-		if err := json.Unmarshal([]byte(asJSON.stdout), &value); err != nil {
-			t.Errorf("%v:\n%s", err, asJSON.stdout)
-		}
-		if _, failed := value["error"]; failed != (text.code == exitUnknown) {
-			t.Errorf("exit %d with %v", text.code, value)
-		}
-		for _, out := range []string{text.stdout, text.stderr, asJSON.stdout, asJSON.stderr} {
-			if i := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && (r < 0x20 || r >= 0x7f && r < 0xa0) }); i >= 0 {
-				t.Errorf("control character at %d of %q", i, out)
-			}
-		}
+		answers(t, data, "check", "--cloud", "aws", "--policy", "-", "--role", kafka, "--key", payments)
+		answers(t, data, "check", "--cloud", "gcp", "--policy", "-", "--group", "cck-12345@confluent.io", "--key", clicks)
 	})
+}
+
+func answers(t *testing.T, data []byte, args ...string) {
+	t.Helper()
+	text := runArgs(string(data), args...)
+	asJSON := runArgs(string(data), append(args, "--output", "json")...)
+	if text.code != asJSON.code || text.code < exitIntact || text.code > exitUnknown {
+		t.Errorf("exit %d as text, %d as JSON", text.code, asJSON.code)
+	}
+	var value map[string]any
+	if err := json.Unmarshal([]byte(asJSON.stdout), &value); err != nil {
+		t.Errorf("%v:\n%s", err, asJSON.stdout)
+	}
+	if _, failed := value["error"]; failed != (text.code == exitUnknown) {
+		t.Errorf("exit %d with %v", text.code, value)
+	}
+	for _, out := range []string{text.stdout, text.stderr, asJSON.stdout, asJSON.stderr} {
+		if i := strings.IndexFunc(out, func(r rune) bool { return r != '\n' && (r < 0x20 || r >= 0x7f && r < 0xa0) }); i >= 0 {
+			t.Errorf("control character at %d of %q", i, out)
+		}
+	}
 }

@@ -33,6 +33,7 @@ const (
 
 // awsConfiguration is what an operator would write, for one key.
 const awsConfiguration = `mode: %s
+key_state: %s
 store: {aws: "%s"}
 aws: {organization: o-a1b2c3d4e5}
 keys:
@@ -90,8 +91,8 @@ func (a *awsStage) objects(kind string) (place string, o record.Objects, err err
 	return a.directory()
 }
 
-func (a *awsStage) configuration(mode core.Mode, place string) []byte {
-	return fmt.Appendf(nil, awsConfiguration, mode, place)
+func (a *awsStage) configuration(mode core.Mode, state core.Care, place string) []byte {
+	return fmt.Appendf(nil, awsConfiguration, mode, state, place)
 }
 
 func (a *awsStage) start(ctx context.Context, binary, addr string) error {

@@ -31,6 +31,7 @@ const (
 
 // gcpConfiguration is what an operator would write, for one key.
 const gcpConfiguration = `mode: %s
+key_state: %s
 store: {gcp: "%s"}
 keys:
   - key: ` + gcpKey + `
@@ -69,7 +70,8 @@ func (g *gcpStage) people(s scenario) error {
 	g.cloud.AddKey(gcpKey, 2)
 	g.cloud.AddRole(gcpRole, "cloudkms.cryptoKeyVersions.useToEncrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeys.get")
 	g.cloud.AddRole(gcpProject+"/roles/byokwatch", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.list", "cloudkms.cryptoKeys.getIamPolicy",
-		"cloudkms.keyRings.getIamPolicy", "resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy", "iam.roles.get", "cloudkms.cryptoKeys.setIamPolicy")
+		"cloudkms.keyRings.getIamPolicy", "resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy", "iam.roles.get", "cloudkms.cryptoKeys.setIamPolicy",
+		"cloudkms.cryptoKeyVersions.update", "iam.denypolicies.list", "iam.denypolicies.get")
 	before := s.from
 	if before == "" {
 		before = gcpPolicy(useKey, viewKey)
@@ -82,8 +84,8 @@ func (g *gcpStage) people(s scenario) error {
 
 func (g *gcpStage) objects(string) (place string, o record.Objects, err error) { return g.directory() }
 
-func (g *gcpStage) configuration(mode core.Mode, place string) []byte {
-	return fmt.Appendf(nil, gcpConfiguration, mode, place)
+func (g *gcpStage) configuration(mode core.Mode, state core.Care, place string) []byte {
+	return fmt.Appendf(nil, gcpConfiguration, mode, state, place)
 }
 
 func (g *gcpStage) start(ctx context.Context, binary, addr string) (err error) {
@@ -138,6 +140,11 @@ func (g *gcpStage) writes() []time.Time {
 	for _, write := range g.cloud.Writes(gcpKey) {
 		if write.Caller == gcpSelf {
 			out = append(out, write.At)
+		}
+	}
+	for _, use := range g.cloud.Uses() {
+		if use.Caller == gcpSelf && use.Permission == "cloudkms.cryptoKeyVersions.update" && use.Allowed {
+			out = append(out, use.At)
 		}
 	}
 	return out

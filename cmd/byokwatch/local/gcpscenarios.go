@@ -8,6 +8,7 @@ import (
 
 	kmsapi "google.golang.org/api/cloudkms/v1"
 	iamapi "google.golang.org/api/iam/v1"
+	denyapi "google.golang.org/api/iam/v2"
 
 	"byokwatch/core"
 	"byokwatch/core/alert"
@@ -79,15 +80,29 @@ func gcpScenarios() []scenario {
 			}},
 		{name: "observe", does: "removes Confluent, while the key is only observed",
 			act: binds(auditKey), observe: true, tells: alert.Observed},
+		{name: "deny-policy", does: "denies decrypting in the project, above the key and what byokwatch may write",
+			act: denyGCP, tells: alert.CannotRestore},
 		{name: "version-disabled", does: "disables the version of the key that encrypts",
-			act: func(ctx context.Context, w *world) error {
-				_, err := w.gcp.cloud.Clients("pipeline").KMS.Projects.Locations.KeyRings.CryptoKeys.CryptoKeyVersions.Patch(gcpKey+"/cryptoKeyVersions/2",
-					&kmsapi.CryptoKeyVersion{State: gcptest.Disabled}).UpdateMask("state").Context(ctx).Do()
-				return err
-			}, tells: alert.KeyDisabled},
+			act: disableGCP, tells: alert.KeyDisabled},
+		{name: "version-enabled", does: "disables that version, while the configuration says key_state: restore",
+			act: disableGCP, enables: true, back: true, tells: alert.Restored},
 		{name: "revoked", does: "is told by the owner to revoke: byokwatch revoke payments",
 			act: revokeGCP, tells: alert.Revoked},
 	}
+}
+
+func disableGCP(ctx context.Context, w *world) error {
+	_, err := w.gcp.cloud.Clients("pipeline").KMS.Projects.Locations.KeyRings.CryptoKeys.CryptoKeyVersions.Patch(gcpKey+"/cryptoKeyVersions/2",
+		&kmsapi.CryptoKeyVersion{State: gcptest.Disabled}).UpdateMask("state").Context(ctx).Do()
+	return err
+}
+
+func denyGCP(ctx context.Context, w *world) error {
+	rule := &denyapi.GoogleIamV2DenyRule{DeniedPrincipals: []string{"principalSet://goog/public:all"},
+		DeniedPermissions: []string{"cloudkms.googleapis.com/cryptoKeyVersions.useToDecrypt"}}
+	_, err := w.gcp.cloud.Clients("pipeline").Deny.Policies.CreatePolicy("policies/cloudresourcemanager.googleapis.com%2Fprojects%2Facme-prod/denypolicies",
+		&denyapi.GoogleIamV2Policy{Rules: []*denyapi.GoogleIamV2PolicyRule{{DenyRule: rule}}}).PolicyId("no-decrypting").Context(ctx).Do()
+	return err
 }
 
 // revokeGCP is what `byokwatch revoke` does.

@@ -275,7 +275,7 @@ func (w *world) react(ctx context.Context, s scenario) error {
 		w.line.add(time.Time{}, "event", "arrives a second time; nothing follows")
 	}
 	for _, at := range w.stage.writes() {
-		w.line.add(at, "byokwatch", "read the key, judged it, recorded an incident, and writes the policy with Confluent's access")
+		w.line.add(at, "byokwatch", "read the key, judged it, recorded an incident, and gives back what was lost")
 	}
 	rec, err := w.await(ctx, s.tells)
 	if err != nil {

@@ -30,6 +30,8 @@ type scenario struct {
 	// the function must have left the key alone.
 	back    bool
 	observe bool // mode observe
+	// enables says that the configuration has key_state: restore.
+	enables bool
 	// missed is an event that never came: only the schedule looks.
 	missed bool
 	// twice is an event that is delivered again when all is done.
@@ -46,7 +48,7 @@ type stage interface {
 	// objects opens the store that the function will use as well.
 	objects(kind string) (place string, o record.Objects, err error)
 	// configuration is what an operator would write, for one key.
-	configuration(mode core.Mode, place string) []byte
+	configuration(mode core.Mode, state core.Care, place string) []byte
 	// start runs the function, as its platform does, with the emulator at addr.
 	start(ctx context.Context, binary, addr string) error
 	tick(ctx context.Context) error
@@ -136,7 +138,11 @@ func build(ctx context.Context, o Options, s scenario, dir string, line *timelin
 	if s.observe {
 		mode = core.Observe
 	}
-	if err := os.WriteFile(filepath.Join(dir, "byokwatch.yaml"), w.stage.configuration(mode, place), 0o600); err != nil {
+	state := core.CareAlert
+	if s.enables {
+		state = core.CareRestore
+	}
+	if err := os.WriteFile(filepath.Join(dir, "byokwatch.yaml"), w.stage.configuration(mode, state, place), 0o600); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
