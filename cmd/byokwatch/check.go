@@ -35,7 +35,7 @@ func (a *app) checkCommand() *cobra.Command {
 
 With --policy the judgement is about files and needs no configuration, no
 account and no network: use it before you apply a new policy, and in CI.
-With --policy and a KEY the roles and the organization are those of the
+With --policy and a KEY the roles, the group and the organization are those of the
 configuration. Without --policy the keys of the configuration are read, with
 your own credentials, and compared with their last-known-good snapshots; nothing
 is written.

@@ -80,7 +80,7 @@ func platformOf(cloud core.Cloud) (platform, bool) {
 			policy: core.IAMPolicy, list: "bindings",
 			partial: "this is what the snapshot keeps of the key's IAM policy: the bindings of Confluent's group and of everybody. Add them with gcloud kms keys add-iam-policy-binding; set-iam-policy with it would remove everybody else",
 			keys:    gcpKeys, objects: gcpObjects, pass: passGCP,
-			self: func(id string) bool { return strings.Contains(id, "@") },
+			self: isAccount,
 			// https://docs.cloud.google.com/iam/docs/access-change-propagation
 			reads: 3, every: 2 * time.Second, settle: 7 * time.Minute,
 		}, true

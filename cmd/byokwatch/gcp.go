@@ -96,6 +96,9 @@ func gcpKeys(ctx context.Context, a *app) (watchdog.Cloud, error) {
 		}
 	}
 	self := a.env("BYOKWATCH_SELF")
+	if !isAccount(self) {
+		self = ""
+	}
 	return googleKeys{cloudkms.New(c, cloudkms.Options{Self: self, Builtin: gcpkms.Builtin}), c.KMS}, nil
 }
 
@@ -132,6 +135,9 @@ func gcpObjects(ctx context.Context, a *app, place config.Location, _ []core.Key
 	}
 	return gcsstore.New(service, place.Bucket, place.Prefix), nil
 }
+
+// isAccount tells the address of a service account from the ARN of a role.
+func isAccount(id string) bool { return strings.Contains(id, "@") }
 
 func passGCP(ctx context.Context) context.Context { return cloudkms.WithPass(ctx) }
 

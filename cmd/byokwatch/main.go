@@ -10,8 +10,9 @@
 // where `byokwatch sweep` is the function.
 //
 // One file holds one command. What commands share is in app.go (running and
-// exit codes), connect.go (configuration, clouds and stores), report.go and
-// text.go (how a judgement is shown).
+// exit codes), connect.go (configuration and stores), cloud.go (the table of
+// what differs between clouds; aws*.go, clients.go and gcp*.go are its entries),
+// report.go and text.go (how a judgement is shown).
 package main
 
 import "os"
