@@ -88,6 +88,8 @@ const (
 	sdkAWS  = "github.com/aws/"
 	sdkWhy  = "an SDK in the core could act, or wait, where only thinking is allowed"
 	mainWhy = "a function links only its own cloud's SDK: the others are cold-start time"
+	sdkCEL  = "cel.dev/"
+	celWhy  = "conditions are evaluated by gcpkms alone: elsewhere CEL is cold-start time"
 )
 
 var sdks = []string{sdkAWS, "github.com/Azure/", "cloud.google.com/", "google.golang.org/api", "google.golang.org/grpc"}
@@ -107,6 +109,13 @@ var bans = []ban{
 	{"functions/aws", append([]string{module + "/functions/azure/**", module + "/functions/gcp/**"}, sdks[1:]...), mainWhy},
 	{"functions/azure", []string{sdkAWS, "cloud.google.com/", "google.golang.org/api", module + "/functions/aws/**", module + "/functions/gcp/**"}, mainWhy},
 	{"functions/gcp", []string{sdkAWS, "github.com/Azure/", module + "/functions/aws/**", module + "/functions/azure/**"}, mainWhy},
+	{"functions/gcp/cloudkms", []string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", sdkCEL}, "an adapter reads documents, runs steps and decides nothing"},
+	{"functions/gcp/gcsstore", []string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", module + "/core/policy/**", sdkCEL}, "an adapter of the store moves bytes"},
+	{"functions/gcp/auditlog", append([]string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", module + "/core/record", sdkCEL}, sdks...), "the door makes Changes of bytes"},
+	{"functions/aws/**", []string{sdkCEL}, celWhy},
+	{"functions/azure/**", []string{sdkCEL}, celWhy},
+	{"core/watchdog/**", []string{sdkCEL}, celWhy},
+	{"core/policy/awskms", []string{sdkCEL}, celWhy},
 	{"functions/*", []string{module + "/functions/*/*test", module + "/cmd/**", module + "/core/*/*test", "testing"}, "what is shipped holds no emulator and no test"},
 }
 
@@ -463,6 +472,9 @@ func TestEachRuleCanFail(t *testing.T) {
 		"configuration does not act":                   {imports("core/config", module+"/core/watchdog"), imports("core/config", module+"/core/record")},
 		"an adapter does not decide":                   {imports("functions/aws/kms", module+"/core/watchdog"), imports("functions/aws/kms", sdkAWS+"aws-sdk-go-v2")},
 		"a function has one cloud":                     {imports("functions/aws", "github.com/Azure/azure-sdk-for-go/sdk/azcore"), imports("functions/aws", sdkAWS+"aws-lambda-go")},
+		"a door does not store":                        {imports("functions/gcp/auditlog", module+"/core/record"), imports("functions/gcp/auditlog", module+"/core")},
+		"only Google Cloud evaluates CEL":              {imports("functions/aws", "cel.dev/cel-go/cel"), imports("functions/gcp", "cel.dev/cel-go/cel")},
+		"the core evaluates CEL in one place":          {imports("core/watchdog", "cel.dev/cel-go/cel"), imports("core/policy/gcpkms", "cel.dev/cel-go/cel")},
 		"a function has no emulator":                   {imports("functions/aws", module+"/functions/aws/awstest"), imports("cmd/byokwatch", module+"/functions/aws/awstest")},
 		"nobody imports a main":                        {imports("cmd/byokwatch", module+"/functions/aws"), imports("cmd/byokwatch", module+"/functions/aws/kms")},
 		"a suite is for tests":                         {imports("core/notify", module+"/core/notify/notifytest"), imports("core/notify/notifytest", module+"/core/alert/alerttest")},
