@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"byokwatch/core/alert"
-	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -40,6 +39,9 @@ func (s *story) chaos(seed uint64) {
 			for try := range 4 {
 				// A process that is cut off in the middle of its work is what a crash
 				// looks like from outside.
+				if rng.IntN(3) == 0 {
+					s.restart()
+				}
 				if s.serve(request(), limit) == http.StatusNoContent {
 					return
 				}
@@ -61,7 +63,7 @@ func (s *story) chaos(seed uint64) {
 	}
 	wg.Wait()
 	s.cloud.SetFaults(gcptest.Faults{})
-	s.keep = newKeeper(cloudkms.Clients(s.cloud.Clients("WATCHER")), self)
+	s.restart()
 	s.passes(10 * time.Minute)
 
 	s.wantAccess(true)

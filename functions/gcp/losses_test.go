@@ -16,6 +16,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/alert"
+	"byokwatch/core/record"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -106,9 +107,9 @@ func TestAccessThatComesFromTheProject(t *testing.T) {
 	tellOf(t, func(c *gcptest.Cloud) error { return c.SetPolicy(project, allow(append(above, gives)...)) }, func(s *story) {
 		s.wantAccess(true)
 		var p crm.Policy
-		must(t, json.Unmarshal([]byte(allow(above...)), &p))
+		must(s, json.Unmarshal([]byte(allow(above...)), &p))
 		_, err := s.admin.Projects.Projects.SetIamPolicy(project, &crm.SetIamPolicyRequest{Policy: &p}).Do()
-		must(t, err)
+		must(s, err)
 		s.wantAccess(false)
 		s.deliver()
 		s.wantAccess(true)
@@ -156,6 +157,78 @@ func TestAConditionThatEnds(t *testing.T) {
 			t.Errorf("told %q", s.codes())
 		}
 		s.wantSnapshot()
+	})
+}
+
+// Where a person accepted the dated policy, nothing undated is known to have been
+// there: its end is told, and nothing is written.
+func TestAnAcceptedConditionThatEnds(t *testing.T) {
+	tell(t, armed, func(s *story) {
+		end := time.Now().Add(3 * time.Hour).UTC().Format(time.RFC3339)
+		s.put(allow(append(slices.Clone(ours), until(gives, end))...))
+		w, err := s.function().ready(s.Context())
+		must(s, err)
+		_, p, err := w.dog.Preview(s.Context(), s.key)
+		must(s, err)
+		must(s, s.store.Request(s.Context(), s.key, record.Accept{Digest: p.Judgement.Digest, By: "jane"}))
+		s.passes(30 * time.Minute)
+		s.chat.got = nil
+		s.passes(4 * time.Hour)
+		s.wantOurs(0)
+		s.wantAccess(false)
+		if len(s.chat.got) == 0 || !slices.ContainsFunc(s.codes(), func(c alert.Code) bool { return alert.Lookup(c).Severity == alert.Critical }) {
+			t.Errorf("told %q", s.codes())
+		}
+	})
+}
+
+// A process that has never seen the custom role bound meets it emptied and
+// unbound at once.
+func TestARoleIsGuttedAndItsBindingRemoved(t *testing.T) {
+	tell(t, armed, func(s *story) {
+		_, err := s.admin.Roles.Projects.Roles.Patch(byok, &iam.Role{IncludedPermissions: []string{"cloudkms.cryptoKeys.get"}}).UpdateMask("includedPermissions").Do()
+		must(s, err)
+		s.restart()
+		s.put(wiped)
+		s.wantAccess(true)
+		s.wantTheirs()
+		s.passes(time.Hour)
+		s.wantSnapshot()
+		if n := s.ours(); n > 2 {
+			t.Errorf("the watchdog wrote %d policies", n)
+		}
+	})
+}
+
+// One event far above is a look at every key below, each given back once.
+func TestAnEventOnTheProjectReachesEachKeyOnce(t *testing.T) {
+	above := []string{bind("roles/owner", admin), bind(project+"/roles/byokwatch", watcher)}
+	const orders = ring + "/cryptoKeys/orders"
+	arm := func(c *gcptest.Cloud) error { return c.SetPolicy(project, allow(append(above, gives)...)) }
+	tellOf(t, arm, func(s *story) {
+		s.cloud.AddKey(orders, 1)
+		s.more = []core.Key{s.key}
+		s.more[0].ID, s.more[0].Label = orders, "orders"
+		s.tick()
+		s.chat.got = nil
+		var p crm.Policy
+		must(s, json.Unmarshal([]byte(allow(above...)), &p))
+		_, err := s.admin.Projects.Projects.SetIamPolicy(project, &crm.SetIamPolicyRequest{Policy: &p}).Do()
+		must(s, err)
+		s.deliver()
+		s.wantAccess(true)
+		for _, permission := range confluentNeeds {
+			if can, why := s.cloud.Can(group, permission, orders); !can {
+				t.Errorf("%s on %s: %s", permission, orders, why)
+			}
+		}
+		s.wantOurs(1)
+		if n := len(s.cloud.Writes(orders)); n != 1 {
+			t.Errorf("%d writes to the second key", n)
+		}
+		if n := strings.Count(fmt.Sprint(s.codes()), "restored"); n != 2 {
+			t.Errorf("told %q", s.codes())
+		}
 	})
 }
 

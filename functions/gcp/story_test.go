@@ -77,6 +77,7 @@ type story struct {
 	keep  *cloudkms.Keeper
 	store *record.Store
 	key   core.Key
+	more  []core.Key // watched beside key
 	chat  *chat
 	seen  int // events delivered so far
 	runs  int
@@ -158,15 +159,19 @@ func tellOf(t *testing.T, arm func(c *gcptest.Cloud) error, play func(s *story))
 func (s *story) function() *function {
 	s.Helper()
 	log := slog.New(slog.DiscardHandler)
+	keys := append([]core.Key{s.key}, s.more...)
 	return newFunction(log, func(context.Context) (*watch, error) {
 		dog, err := watchdog.New(watchdog.Config{
 			Cloud: s.keep, Rules: rules, Store: s.store, Notifiers: []watchdog.Notifier{s.chat},
-			Keys: []core.Key{s.key}, Self: self, Scope: self, Now: time.Now, Log: log,
+			Keys: keys, Self: self, Scope: self, Now: time.Now, Log: log,
 			Reads: confirmReads, Every: confirmEvery, Settle: settle,
 		})
-		return &watch{keys: []core.Key{s.key}, dog: dog}, err
+		return &watch{keys: keys, dog: dog}, err
 	})
 }
+
+// restart forgets what a process remembers.
+func (s *story) restart() { s.keep = newKeeper(cloudkms.Clients(s.cloud.Clients("WATCHER")), self) }
 
 // serve hands a request to a process of its own, and says how it was answered.
 func (s *story) serve(r *http.Request, limit time.Duration) int {
