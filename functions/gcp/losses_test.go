@@ -399,3 +399,41 @@ func TestARevocationByLabelStands(t *testing.T) {
 		}
 	})
 }
+
+// What the judge is asked about us it can answer: the role bound to our own
+// service account is read. What Google's roles give it knows by itself.
+func TestOurOwnRightsAreKnown(t *testing.T) {
+	tell(t, armed, func(s *story) {
+		w, err := s.function().ready(s.Context())
+		must(s, err)
+		before := s.cloud.Calls("google.iam.admin.v1.GetRole")
+		_, p, err := w.dog.Preview(s.Context(), s.key)
+		must(s, err)
+		if p.Judgement.Writable != core.Met {
+			t.Errorf("writable: %s", p.Judgement.Writable)
+		}
+		for _, f := range p.Judgement.Findings {
+			if f.Result != core.Met {
+				t.Errorf("%s is %s: %s", f.Permission, f.Result, f.Reason)
+			}
+		}
+		if n := s.cloud.Calls("google.iam.admin.v1.GetRole") - before; n != 2 {
+			t.Errorf("%d roles read, want Confluent's and ours", n)
+		}
+	})
+}
+
+// A healthy key costs its reads and one of the store, and nothing is written.
+func TestAHealthySweepWritesNothing(t *testing.T) {
+	tell(t, armed, func(s *story) {
+		s.tick() // the roster is on record now
+		uses, puts := len(s.cloud.Uses()), s.cloud.Calls("objects.insert")
+		s.tick()
+		if n := s.cloud.Calls("objects.insert") - puts; n != 0 {
+			t.Errorf("%d objects written", n)
+		}
+		t.Logf("%d permissions used in a sweep of one key", len(s.cloud.Uses())-uses)
+		s.wantOurs(0)
+		s.wantTold()
+	})
+}

@@ -304,3 +304,13 @@ func TestIDIsStable(t *testing.T) {
 	same("no insert ID, other bytes", false, []byte(`{"logName":"x"}`), []byte(`{"logName":"y"}`))
 	same("an endless insert ID", false, edited(t, "key-set-iam-policy", map[string]any{"insertId": strings.Repeat("x", 999)}), edited(t, "key-set-iam-policy", map[string]any{"insertId": strings.Repeat("x", 999), "severity": ""}))
 }
+
+// A name that begins with another's is another's.
+func TestNeighboursAreNotMeant(t *testing.T) {
+	keys := []core.Key{{ID: payments + "-2", Cloud: core.GCP}, {ID: ring + "-2/cryptoKeys/payments", Cloud: core.GCP}, {ID: strings.Replace(payments, "acme-prod", "acme-prod-2", 1), Cloud: core.GCP}}
+	for name, want := range map[string]int{"key-set-iam-policy": 0, "version-disable": 0, "ring-set-iam-policy": 1, "project-set-iam-policy-v1": 2, "role-delete": 2} {
+		if got, err := Decode(sample(t, name), keys); err != nil || len(got) != want {
+			t.Errorf("%s: %d Changes, want %d; %v", name, len(got), want, err)
+		}
+	}
+}
