@@ -34,12 +34,13 @@ func (s *story) chaos(seed uint64) {
 	})
 	var wg sync.WaitGroup
 	deliver := func(start, limit time.Duration, request func() *http.Request) {
+		own := rand.New(rand.NewPCG(seed, rng.Uint64()))
 		wg.Go(func() {
 			time.Sleep(start)
 			for try := range 4 {
 				// A process that is cut off in the middle of its work is what a crash
 				// looks like from outside.
-				if rng.IntN(3) == 0 {
+				if own.IntN(3) == 0 {
 					s.restart()
 				}
 				if s.serve(request(), limit) == http.StatusNoContent {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -52,37 +53,26 @@ func newClients(env environment) *clients {
 }
 
 // kms makes the clients of what decides about a key.
-func (c *clients) kms(ctx context.Context) (keeper.Clients, error) {
-	var out keeper.Clients
-	var failed error
-	if opts, err := c.options(serviceKMS); err != nil {
-		return out, err
-	} else if out.KMS, failed = cloudkms.NewService(ctx, opts...); failed != nil {
-		return out, failed
-	}
-	if opts, err := c.options(serviceProjects); err != nil {
-		return out, err
-	} else if out.Projects, failed = cloudresourcemanager.NewService(ctx, opts...); failed != nil {
-		return out, failed
-	}
-	opts, err := c.options(serviceIAM)
-	if err != nil {
-		return out, err
-	}
-	if out.Roles, failed = iam.NewService(ctx, opts...); failed != nil {
-		return out, failed
-	}
-	out.Deny, failed = iamv2.NewService(ctx, opts...)
-	return out, failed
+func (c *clients) kms(ctx context.Context) (out keeper.Clients, err error) {
+	var errs [4]error
+	out.KMS, errs[0] = made(ctx, c, serviceKMS, cloudkms.NewService)
+	out.Projects, errs[1] = made(ctx, c, serviceProjects, cloudresourcemanager.NewService)
+	out.Roles, errs[2] = made(ctx, c, serviceIAM, iam.NewService)
+	out.Deny, errs[3] = made(ctx, c, serviceIAM, iamv2.NewService)
+	return out, errors.Join(errs[:]...)
 }
 
 // storage makes the client of the bucket.
 func (c *clients) storage(ctx context.Context) (*storage.Service, error) {
-	opts, err := c.options(serviceStorage)
+	return made(ctx, c, serviceStorage, storage.NewService)
+}
+
+func made[T any](ctx context.Context, c *clients, service string, client func(context.Context, ...option.ClientOption) (*T, error)) (*T, error) {
+	opts, err := c.options(service)
 	if err != nil {
 		return nil, err
 	}
-	return storage.NewService(ctx, opts...)
+	return client(ctx, opts...)
 }
 
 // options say where a service is and how it is spoken to. Nothing on this

@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,7 +76,7 @@ type story struct {
 	*testing.T
 	cloud *gcptest.Cloud
 	admin gcptest.Clients
-	keep  *cloudkms.Keeper
+	keep  atomic.Pointer[cloudkms.Keeper]
 	store *record.Store
 	key   core.Key
 	more  []core.Key // watched beside key
@@ -83,11 +85,16 @@ type story struct {
 	runs  int
 }
 
-type chat struct{ got []alert.Alert }
+type chat struct {
+	mu  sync.Mutex
+	got []alert.Alert
+}
 
 func (c *chat) Name() string             { return "chat" }
 func (c *chat) Wants(a alert.Alert) bool { return alert.Lookup(a.Code).Class != alert.Log }
 func (c *chat) Send(_ context.Context, a alert.Alert) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.got = append(c.got, a)
 	return nil
 }
@@ -140,7 +147,7 @@ func tellOf(t *testing.T, arm func(c *gcptest.Cloud) error, play func(s *story))
 		s := &story{T: t, chat: &chat{}, cloud: newCloud(t, wiped)}
 		must(t, arm(s.cloud))
 		s.admin = s.cloud.Clients("ADMIN")
-		s.keep = newKeeper(cloudkms.Clients(s.cloud.Clients("WATCHER")), self)
+		s.restart()
 		handler, _ := newBucket(t, s.cloud)
 		client, err := storage.NewService(t.Context(), option.WithHTTPClient(&http.Client{Transport: gcptest.InProcess(handler, "WATCHER")}))
 		must(t, err)
@@ -162,7 +169,7 @@ func (s *story) function() *function {
 	keys := append([]core.Key{s.key}, s.more...)
 	return newFunction(log, func(context.Context) (*watch, error) {
 		dog, err := watchdog.New(watchdog.Config{
-			Cloud: s.keep, Rules: rules, Store: s.store, Notifiers: []watchdog.Notifier{s.chat},
+			Cloud: s.keep.Load(), Rules: rules, Store: s.store, Notifiers: []watchdog.Notifier{s.chat},
 			Keys: keys, Self: self, Scope: self, Now: time.Now, Log: log,
 			Reads: confirmReads, Every: confirmEvery, Settle: settle,
 		})
@@ -171,7 +178,9 @@ func (s *story) function() *function {
 }
 
 // restart forgets what a process remembers.
-func (s *story) restart() { s.keep = newKeeper(cloudkms.Clients(s.cloud.Clients("WATCHER")), self) }
+func (s *story) restart() {
+	s.keep.Store(newKeeper(cloudkms.Clients(s.cloud.Clients("WATCHER")), self))
+}
 
 // serve hands a request to a process of its own, and says how it was answered.
 func (s *story) serve(r *http.Request, limit time.Duration) int {
