@@ -90,5 +90,8 @@ func shorten(p string) string {
 	if account, ok := strings.CutSuffix(p, ":root"); ok {
 		return "account " + account[strings.LastIndex(account, ":")+1:]
 	}
+	if strings.Contains(p, "@") && !strings.Contains(p, "/") {
+		return p // an address is only known whole
+	}
 	return cut(p[strings.LastIndex(p, "/")+1:], 14)
 }
