@@ -43,7 +43,7 @@ func (s *story) chaos(seed uint64) {
 				if own.IntN(3) == 0 {
 					s.restart()
 				}
-				if s.serve(request(), limit) == http.StatusNoContent {
+				if s.serve(request(), limit) == http.StatusOK {
 					return
 				}
 				time.Sleep(time.Duration(try+1) * time.Minute)

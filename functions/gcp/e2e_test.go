@@ -33,13 +33,13 @@ func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 		t.Run(string(form), func(t *testing.T) {
 			t.Parallel()
 			w := start(t, nil)
-			w.want(t, w.cloud.Tick(form, w.url), http.StatusNoContent)
+			w.want(t, w.cloud.Tick(form, w.url), http.StatusOK)
 			eventually(t, "the first snapshot is posted", func() bool { return strings.Contains(w.stdout.String(), "PROTECTED") })
 			event := w.put(t, wiped)
 			if w.confluentCan() {
 				t.Fatal("the test's own edit takes nothing away")
 			}
-			w.want(t, event.Request(form, w.url), http.StatusNoContent)
+			w.want(t, event.Request(form, w.url), http.StatusOK)
 			if !w.confluentCan() {
 				t.Fatalf("Confluent is not back:\n%s", w.cloud.Policy(payments))
 			}
@@ -57,7 +57,7 @@ func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 			// The echo of our own write ends in nothing, and nobody is told twice.
 			echo := w.cloud.Events()
 			for _, again := range []gcptest.Event{echo[len(echo)-1], event} {
-				w.want(t, again.Request(form, w.url), http.StatusNoContent)
+				w.want(t, again.Request(form, w.url), http.StatusOK)
 			}
 			if n := len(w.cloud.Writes(payments)); n != len(writes) {
 				t.Errorf("%d writes after the echo and a redelivery, want %d", n, len(writes))
@@ -95,7 +95,7 @@ func TestEventsThatConcernNobodyMakeNoCall(t *testing.T) {
 		"another service":             edited(`"cloudkms.googleapis.com"`, `"storage.googleapis.com"`),
 	} {
 		before := w.used()
-		w.want(t, e.Request(gcptest.Push, w.url), http.StatusNoContent)
+		w.want(t, e.Request(gcptest.Push, w.url), http.StatusOK)
 		if n := w.used() - before; n != 0 {
 			t.Errorf("%s: %d calls", name, n)
 		}
@@ -135,7 +135,7 @@ func TestWhatCannotBeReadIsToldOnceAndKeptByThePlatform(t *testing.T) {
 	must(t, err)
 	w.want(t, r, http.StatusMethodNotAllowed)
 	// And the function goes on.
-	w.want(t, w.put(t, wiped).Request(gcptest.Push, w.url), http.StatusNoContent)
+	w.want(t, w.put(t, wiped).Request(gcptest.Push, w.url), http.StatusOK)
 	if !w.confluentCan() {
 		t.Error("Confluent is not back")
 	}
@@ -148,7 +148,7 @@ func TestAForgedEventOnlyCausesALook(t *testing.T) {
 	event := w.put(t, wiped)
 	w.put(t, armed)
 	before := len(w.cloud.Writes(payments))
-	w.want(t, event.Request(gcptest.Push, w.url), http.StatusNoContent)
+	w.want(t, event.Request(gcptest.Push, w.url), http.StatusOK)
 	if n := len(w.cloud.Writes(payments)) - before; n != 0 {
 		t.Errorf("%d writes", n)
 	}
@@ -166,7 +166,7 @@ func TestAnOutageIsLeftToTheRedelivery(t *testing.T) {
 		t.Fatal("the outage lets a write through")
 	}
 	w.cloud.SetFaults(gcptest.Faults{})
-	w.want(t, event.Request(gcptest.Push, w.url), http.StatusNoContent)
+	w.want(t, event.Request(gcptest.Push, w.url), http.StatusOK)
 	if !w.confluentCan() {
 		t.Error("Confluent is not back")
 	}
@@ -179,7 +179,7 @@ func TestAnotherInstanceGoesOn(t *testing.T) {
 	w.stop()
 	event := w.put(t, wiped)
 	w.run(t)
-	w.want(t, event.Request(gcptest.AuditBinary, w.url), http.StatusNoContent)
+	w.want(t, event.Request(gcptest.AuditBinary, w.url), http.StatusOK)
 	if !w.confluentCan() {
 		t.Error("Confluent is not back")
 	}
@@ -193,7 +193,7 @@ func TestTheConfigurationIsPinned(t *testing.T) {
 		status int
 		want   string
 	}{
-		"by its own sum": {sum, http.StatusNoContent, ""},
+		"by its own sum": {sum, http.StatusOK, ""},
 		"by another":     {strings.Repeat("0", 64), http.StatusInternalServerError, "nothing is protected"},
 		"by no sum":      {"", http.StatusInternalServerError, "BYOKWATCH_CONFIG_SHA256"},
 	} {
@@ -231,7 +231,7 @@ func TestTheHeartbeatFollowsACompleteSweep(t *testing.T) {
 	if n := beats.Load(); n != 1 {
 		t.Errorf("%d beats after a sweep", n)
 	}
-	w.want(t, w.put(t, armed).Request(gcptest.Push, w.url), http.StatusNoContent)
+	w.want(t, w.put(t, armed).Request(gcptest.Push, w.url), http.StatusOK)
 	if n := beats.Load(); n != 1 {
 		t.Errorf("%d beats after an event", n)
 	}

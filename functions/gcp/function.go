@@ -81,9 +81,7 @@ func (f *function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := f.handle(ctx, invocation, d, unread); err != nil {
 		f.log.ErrorContext(ctx, "failed", "error", brief(err))
 		http.Error(w, "failed; the log says why", http.StatusInternalServerError)
-		return
 	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // bound keeps the deadline that the framework sets and forgets the caller's

@@ -168,7 +168,7 @@ func (w *world) want(tb testing.TB, r *http.Request, status int) {
 // arm lets a sweep take the first snapshot.
 func (w *world) arm(tb testing.TB) {
 	tb.Helper()
-	w.want(tb, w.cloud.Tick(gcptest.Push, w.url), http.StatusNoContent)
+	w.want(tb, w.cloud.Tick(gcptest.Push, w.url), http.StatusOK)
 }
 
 // lines are the log's lines, each of which must be as Cloud Logging reads it.

@@ -199,7 +199,7 @@ func (s *story) form() gcptest.Delivery {
 
 func (s *story) tick() {
 	s.Helper()
-	if code := s.serve(s.cloud.Tick(s.form(), "http://function/"), 2*time.Minute); code != http.StatusNoContent {
+	if code := s.serve(s.cloud.Tick(s.form(), "http://function/"), 2*time.Minute); code != http.StatusOK {
 		s.Fatalf("tick: %d", code)
 	}
 }
@@ -217,7 +217,7 @@ func (s *story) passes(d time.Duration) {
 func (s *story) deliver() {
 	s.Helper()
 	for events := s.cloud.Events(); s.seen < len(events); s.seen++ {
-		if code := s.serve(events[s.seen].Request(s.form(), "http://function/"), 2*time.Minute); code != http.StatusNoContent {
+		if code := s.serve(events[s.seen].Request(s.form(), "http://function/"), 2*time.Minute); code != http.StatusOK {
 			s.Fatalf("event %s: %d", events[s.seen].Method, code)
 		}
 		events = s.cloud.Events()
