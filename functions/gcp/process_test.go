@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -99,15 +101,19 @@ func start(tb testing.TB, change func(files, vars map[string]string)) *world {
 	return w
 }
 
-// freePort is a port that nobody listened on a moment ago.
+// freePort is a port that nobody listens on, below those that systems hand out
+// by themselves: one of those, free now, may be another test's a moment later.
 func freePort(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(tb, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	must(tb, err)
-	return port
+	for range 20 {
+		port := strconv.Itoa(15_000 + rand.IntN(17_000))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			must(tb, l.Close())
+			return port
+		}
+	}
+	tb.Fatal("no port is free")
+	return ""
 }
 
 func (w *world) run(tb testing.TB) {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -79,13 +81,20 @@ func serveOnce(ctx context.Context, binary, dir string, stdout, stderr io.Writer
 	}
 }
 
+// freePort picks a port that nobody listens on, below those that systems hand
+// out by themselves: one of those, free now, may be anybody's a moment later.
+// https://www.iana.org/assignments/service-names-port-numbers
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const lowest, highest = 15_000, 32_000
+	var err error
+	for range 20 {
+		port := strconv.Itoa(lowest + rand.IntN(highest-lowest))
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return port, l.Close()
+		}
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
+	return "", err
 }
 
 // push delivers one event until the function takes it.
