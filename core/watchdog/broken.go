@@ -77,7 +77,7 @@ func (d *draft) asks(in *record.Incident) bool {
 		return false
 	}
 	f := d.lostFacts(in)
-	f.Until = until
+	f.Until, f.Commands = until, d.rules.Unlock(d.Live, d.question, d.verdict.Lost)
 	d.wait(until, false, "a new Deny names nobody but Confluent; waiting for `revoke` or `release`")
 	d.tell(alert.OnlyConfluent, in.ID, every30, f)
 	return true

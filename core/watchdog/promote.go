@@ -19,7 +19,7 @@ func (d *draft) promote() {
 	if d.good != nil {
 		code, diff = alert.Promoted, d.diff()
 	}
-	if widens(diff) {
+	if d.widens(diff) {
 		code = alert.Widened
 	}
 	why := "Confluent has all that the snapshot gave it, and the policy differs"
@@ -64,7 +64,7 @@ func (d *draft) unpromotable() string {
 	case d.Key.Restore == core.WholeSnapshot && d.ownWrite():
 		d.tellNeedsAcceptance("it is what byokwatch itself wrote, and with `restore: snapshot` only a person makes that last-known-good")
 		return "our own write waits for acceptance with `restore: snapshot`"
-	case d.Key.Restore == core.WholeSnapshot && d.good != nil && widens(d.diff()):
+	case d.Key.Restore == core.WholeSnapshot && d.good != nil && d.widens(d.diff()):
 		d.tellNeedsAcceptance("it lets somebody in, or loses a Deny, and with `restore: snapshot` that would come back one day")
 		return "it widens access, and `restore: snapshot` waits for acceptance"
 	}
@@ -89,9 +89,17 @@ func (d *draft) tellNeedsAcceptance(why string) {
 // diff is what live changed since the snapshot.
 func (d *draft) diff() []core.Difference { return d.rules.Diff(d.goodDocs, d.trimmed) }
 
-func widens(diff []core.Difference) bool {
+// widens says that a difference lets somebody in, Confluent's own principals
+// apart, or loses a Deny.
+func (d *draft) widens(diff []core.Difference) bool {
 	return slices.ContainsFunc(diff, func(c core.Difference) bool {
-		return c.Change == core.Admits || c.Change == core.LosesDeny
+		return c.Change == core.LosesDeny || c.Change == core.Admits && !d.confluents(c.Principal)
+	})
+}
+
+func (d *draft) confluents(principal string) bool {
+	return principal != "" && slices.ContainsFunc(d.question.Needs, func(r core.Requirement) bool {
+		return r.Aspect == core.Access && r.Principal == principal
 	})
 }
 
