@@ -104,6 +104,9 @@ func TestADenyOfOnlyConfluentIsAskedAboutFirst(t *testing.T) {
 	t.Run("nobody answers", func(t *testing.T) {
 		armed(t, func(w *world) {
 			w.mustHandle(w.edit("jane", edit))
+			if len(w.chat.last(alert.OnlyConfluent).Facts.Commands) == 0 {
+				t.Error("no commands for whoever wants it undone now")
+			}
 			time.Sleep(29 * time.Minute)
 			w.tick()
 			w.wantWrites(0)
@@ -227,6 +230,7 @@ func TestPromotion(t *testing.T) {
 		gen  int
 	}{
 		"a new principal is worth a post":     {whole + "\nallow audit decrypt", alert.Widened, 2},
+		"Confluent itself is nobody new":      {whole + "\nallow kafka sign", alert.Promoted, 2},
 		"a new deny of others is logged":      {whole + "\ndeny * sign", alert.Promoted, 2},
 		"a permission that ends is not taken": {"until 2000-03-01T00:00:00Z kafka decrypt\nallow kafka encrypt\nallow self write", alert.NeedsAcceptance, 1},
 	} {

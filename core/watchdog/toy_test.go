@@ -176,11 +176,11 @@ func toyDiff(from, to core.Policy) []core.Difference {
 	var out []core.Difference
 	for _, l := range lines(to) {
 		if !slices.Contains(lines(from), l) {
-			kind := core.Other
+			d := core.Difference{Change: core.Other, Text: "+ " + l}
 			if strings.HasPrefix(l, "allow") {
-				kind = core.Admits
+				d.Change, d.Principal = core.Admits, strings.Fields(l)[1]
 			}
-			out = append(out, core.Difference{Change: kind, Text: "+ " + l})
+			out = append(out, d)
 		}
 	}
 	for _, l := range lines(from) {
