@@ -30,6 +30,34 @@ const (
 	DenyPolicies Kind = "gcp.deny-policies"
 )
 
+// The documents of an Azure key. Resource IDs are ARM's, in lower case. A document
+// read from a file may have an empty ID, or one that begins with "file:".
+const (
+	// Vault is what `az keyvault show` prints, or, of a vault that is
+	// soft-deleted, `az keyvault show-deleted`. ID is the vault's.
+	Vault Kind = "azure.vault"
+	// VaultKey is the key as Azure Resource Manager has it (`az rest` on the
+	// key's ID) or as `az keyvault key show` prints it. ID is the key's.
+	VaultKey Kind = "azure.key"
+	// VaultKeyVersions is the list of its versions, in either of these forms (`az
+	// keyvault key list-versions`). ID is the key's.
+	VaultKeyVersions Kind = "azure.key-versions"
+	// RoleAssignments is the array of `az role assignment list`. ID is
+	// [AssignedTo] of a scope and an object ID: then it lists all assignments at
+	// and above the scope that reach that principal, through groups as well.
+	RoleAssignments Kind = "azure.role-assignments"
+	// RoleDefinitions is the array of `az role definition list`. ID is that of its
+	// only role, without a subscription.
+	RoleDefinitions Kind = "azure.role-definitions"
+	// DenyAssignments is the array of the deny assignments at and above a scope,
+	// which is its ID, each as Azure Resource Manager has it.
+	DenyAssignments Kind = "azure.deny-assignments"
+)
+
+// AssignedTo is the ID of the [RoleAssignments] at and above a scope that reach a
+// principal.
+func AssignedTo(scope, objectID string) string { return scope + "?assignedTo=" + objectID }
+
 // Ref names a document of a Policy.
 type Ref struct {
 	Kind Kind   `json:"kind"`
