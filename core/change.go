@@ -21,6 +21,9 @@ type Change struct {
 	At      time.Time  `json:"at"`      // when the cloud says that it happened
 	Op      string     `json:"op"`      // the cloud's name of the operation
 	Actor   Actor      `json:"actor"`
+	// Resource is what the operation was on, in lower case, where an event does
+	// not show the policy that it led to: an assignment, a vault. Evidence only.
+	Resource string `json:"resource,omitempty"`
 	// Takes says that Op by its nature takes access away (DisableKey), as
 	// opposed to giving it back (EnableKey).
 	Takes bool `json:"takes,omitempty"`

@@ -121,6 +121,9 @@ type Judgement struct {
 	// Expires is the first moment after the question's at which something Met
 	// no longer is; zero when nothing ends.
 	Expires time.Time
+	// Ends is when the key's own validity ends or ended, zero where it has no
+	// end. It is told, and keeps nothing from being promoted.
+	Ends time.Time
 	// Assumed lists what could only take access away and can't be seen.
 	Assumed []string
 }
