@@ -59,6 +59,15 @@ var posts = []Entry{
 		Runbook:   "expiring",
 	},
 	{
+		Code: KeyExpiring, Severity: Warning, Class: Post, Mark: "🟡 KEY EXPIRING",
+		Headlines: []string{"the key's own validity ends at {until}, in {left}", "the key's own validity ends at {until}", "the key's own validity ends by date"},
+		Rows:      []Fact{Cluster, Ends, Detail, Done, Unknown, Do},
+		Done:      []string{"nothing: byokwatch does not change a key's dates, and no event fires when they pass"},
+		Unknown:   []string{"whether a rotation is planned that brings a new version in time."},
+		Do:        []string{"from then on what is encrypted can still be read, and nothing new can be encrypted: rotate the key, or move its date", "keep the old version enabled: old data needs it"},
+		Runbook:   "key-expiring",
+	},
+	{
 		Code: RightsGone, Severity: Critical, Class: Page, Mark: "🔴 NOT PROTECTED",
 		Headlines: []string{"byokwatch lost a right on this key; Confluent's access is fine"},
 		Rows:      []Fact{Cluster, OurRights, Detail, Done, Do},

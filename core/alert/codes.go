@@ -30,7 +30,8 @@ const (
 	Recovered       Code = "recovered"
 	Unclear         Code = "undetermined"
 	Expiring        Code = "expiring"
-	RightsGone      Code = "rights-gone" // a right of the watchdog is gone, Confluent is fine
+	KeyExpiring     Code = "key-expiring" // the key's own validity ends
+	RightsGone      Code = "rights-gone"  // a right of the watchdog is gone, Confluent is fine
 	FirstSnapshot   Code = "first-snapshot"
 	Widened         Code = "promoted-wider"   // promoted, and it admits somebody or loses a Deny
 	NeedsAcceptance Code = "needs-acceptance" // waits for snapshot accept

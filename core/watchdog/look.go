@@ -124,6 +124,9 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 		}
 	}
 	l.merge(&s)
+	if err := l.neighbours(ctx, &s); err != nil {
+		return Sight{}, l.storeUnreadable(ctx, err)
+	}
 	if l.Expect != nil && s.Record.Snapshot != nil {
 		l.Expect(l.key, s.Record.Snapshot.Policy)
 	}
@@ -138,6 +141,27 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 	}
 	s.Live = core.Policy{{ID: l.key.ID, Unreadable: readErr.Error()}}
 	return s, fmt.Errorf("read the policy: %w", readErr)
+}
+
+// neighbours loads our writes for the other keys of the key's vault, if a write
+// by our own identity has to be accounted for: what is written to a vault is told
+// to each of its keys, and stands on the record of one.
+func (l *look) neighbours(ctx context.Context, s *Sight) error {
+	ours := l.Self != "" && slices.ContainsFunc(s.Changes, func(c core.Change) bool { return c.Actor.ID == l.Self })
+	if l.key.Vault == "" || !ours && len(s.Record.Suspects) == 0 {
+		return nil
+	}
+	for _, k := range l.Keys {
+		if k.Vault != l.key.Vault || k.ID == l.key.ID {
+			continue
+		}
+		rec, _, err := l.Store.Load(ctx, k)
+		if err != nil && !errors.Is(err, record.ErrInvalid) {
+			return fmt.Errorf("load the record of %s, in the same vault: %w", k.ID, err)
+		}
+		s.Neighbours = append(s.Neighbours, rec.Writes...)
+	}
+	return nil
 }
 
 // merge adds to the record what this process knows and the store does not: a

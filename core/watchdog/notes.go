@@ -43,6 +43,9 @@ func (d *draft) noteProtection() {
 	if d.Key.KeyState == core.CareRestore {
 		now = append(now, "key_state restore")
 	}
+	if d.Key.Network == core.CareRestore {
+		now = append(now, "network restore")
+	}
 	for _, r := range d.question.Needs {
 		if r.Aspect == core.Access && !slices.Contains(now, r.Principal) {
 			now = append(now, r.Principal)
@@ -154,9 +157,9 @@ func (d *draft) writtenAt(r record.Restore, s record.Sighting) bool {
 
 // oursOnRecord matches a write by our identity with one that we planned: by
 // what it wrote, where the event shows that, by the operation where not, and by
-// the time in either case.
+// the time in either case. A write for a neighbour counts as well.
 func (d *draft) oursOnRecord(s record.Sighting) bool {
-	return slices.ContainsFunc(d.rec.Writes, func(w record.Write) bool {
+	return slices.ContainsFunc(slices.Concat(d.rec.Writes, d.Neighbours), func(w record.Write) bool {
 		if s.At.Before(w.At.Add(-clockTolerance)) || s.At.After(w.Until.Add(clockTolerance)) {
 			return false
 		}
@@ -204,7 +207,7 @@ func (d *draft) noteOthers() {
 			slices.ContainsFunc(in.Others, func(c core.Change) bool { return c.EventID == s.EventID })
 		switch {
 		case known || s.Actor.ID == d.Self:
-		case in.Who == nil && s.Shown != "" && s.Shown == d.part(in.Replaced, s.Docs):
+		case in.Who == nil && (s.Shown != "" && s.Shown == d.part(in.Replaced, s.Docs) || d.accounts(s, in.Replaced, in.Lost)):
 			// The event of the very edit that we answered, come late.
 			who := s.Change
 			in.Who = &who
@@ -242,7 +245,7 @@ func (d *draft) suspect() *core.Change {
 			continue
 		}
 		explains := s.Takes && s.Kind == core.StateChange && d.lostProperty() && !d.laterState(s)
-		if s.Shown != "" || explains {
+		if s.Shown != "" || explains || d.accounts(s, d.Live, d.verdict.Lost) {
 			newest = s
 		}
 	}
@@ -250,6 +253,18 @@ func (d *draft) suspect() *core.Change {
 		return nil
 	}
 	return &newest.Change
+}
+
+// accounts says that an event which shows no policy explains, by its operation
+// on its resource, what a policy lacks, and that no later one on it is known.
+func (d *draft) accounts(s record.Sighting, lacking core.Policy, lost []core.Requirement) bool {
+	if s.Resource == "" || d.rules.Explains == nil || len(lost) == 0 || len(lacking) == 0 {
+		return false
+	}
+	later := slices.ContainsFunc(d.rec.Seen, func(o record.Sighting) bool {
+		return o.Resource == s.Resource && o.At.After(s.At) && o.Actor.ID != d.Self
+	})
+	return !later && d.rules.Explains(s.Change, lacking, d.goodDocs, lost)
 }
 
 func (d *draft) lostProperty() bool {

@@ -39,6 +39,10 @@ type Rules struct {
 	// Unlock lists the commands that an administrator runs to repair what we
 	// must not or can't: missing rights of ours, a disabled or deleted key.
 	Unlock func(live core.Policy, q core.Question, missing []core.Requirement) []string
+	// Explains, where a cloud's events do not show what they led to, says that a
+	// change's operation on its resource accounts for what live lost since good.
+	// Optional.
+	Explains func(c core.Change, live, good core.Policy, lost []core.Requirement) bool
 }
 
 // Notifier is one channel that alerts go to.

@@ -38,6 +38,9 @@ type Sight struct {
 	// Planted says that so many kept snapshots are forged that the newest valid
 	// one could not be looked for.
 	Planted bool
+	// Neighbours are our writes for other keys of the same vault: their events
+	// reach this key as well.
+	Neighbours []record.Write
 	// Failed is why a step failed in a way that leaves open whether it was done.
 	Failed string
 

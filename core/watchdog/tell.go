@@ -121,7 +121,13 @@ func (d *draft) tellNever() {
 	d.tell(alert.NeverHad, d.digestSubject(), daily, f)
 }
 
+// tellExpiring warns of dates, since no event fires when they pass.
 func (d *draft) tellExpiring() {
+	if end := d.live.Ends; !end.IsZero() && end.Sub(d.Now) <= expiryAhead {
+		f := d.facts()
+		f.Until = end
+		d.tell(alert.KeyExpiring, record.Name(d.Key)+"@"+end.UTC().Format("20060102T150405"), daily, f)
+	}
 	at := d.live.Expires
 	if at.IsZero() || at.Sub(d.Now) > expiryAhead {
 		return

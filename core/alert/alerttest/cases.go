@@ -120,6 +120,10 @@ var cases = map[alert.Code]func(*alert.Alert){
 			a.Facts.Findings[i].Reason = `statement "Allow until review" ends with aws:CurrentTime before 2026-08-20T00:00:00Z`
 		}
 	},
+	alert.KeyExpiring: func(a *alert.Alert) {
+		intact(a)
+		a.Facts.Until = time.Date(2026, 8, 20, 0, 0, 0, 0, time.UTC)
+	},
 	alert.RightsGone: func(a *alert.Alert) {
 		intact(a)
 		own := core.Requirement{Aspect: core.Own, Principal: self, Permission: "kms:PutKeyPolicy", Severity: core.Critical}
