@@ -1,0 +1,161 @@
+package watchdog_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"byokwatch/core"
+	"byokwatch/core/alert"
+	"byokwatch/core/record"
+	"byokwatch/core/watchdog"
+)
+
+// bare is the event of an operation that shows no policy, as Azure's do.
+func (w *world) bare(who, op, resource string) core.Change {
+	w.runs++
+	return core.Change{
+		Key: keyID, Kind: core.PolicyChange, EventID: fmt.Sprintf("event-%d", w.runs), At: w.now(), Op: op, Resource: resource,
+		Takes: op == "Delete", Actor: core.Actor{ID: who, Name: who},
+	}
+}
+
+// explainsDelete accounts for a line that good has and live has not.
+func explainsDelete(c core.Change, live, good core.Policy, _ []core.Requirement) bool {
+	return c.Op == "Delete" && slices.Contains(lines(good), c.Resource) && !slices.Contains(lines(live), c.Resource)
+}
+
+func TestAnOperationOnAResourceNamesWhoDidIt(t *testing.T) {
+	const lost = "allow kafka encrypt"
+	rest := strings.Replace(whole, lost+"\n", "", 1)
+	for name, c := range map[string]struct {
+		events func(w *world) []core.Change
+		late   bool // the events come after the restore
+		want   string
+	}{
+		"the one who deleted what is missing": {func(w *world) []core.Change {
+			return []core.Change{w.bare("terraform", "Delete", lost)}
+		}, false, "terraform"},
+		"not somebody who deleted something else": {func(w *world) []core.Change {
+			return []core.Change{w.bare("jane", "Delete", "allow audit read")}
+		}, false, ""},
+		"not whoever came later with something else": {func(w *world) []core.Change {
+			return []core.Change{w.bare("terraform", "Delete", lost), w.bare("jane", "Delete", "allow audit read")}
+		}, false, "terraform"},
+		"nobody where the same resource was touched again": {func(w *world) []core.Change {
+			first := w.bare("terraform", "Delete", lost)
+			time.Sleep(time.Second)
+			return []core.Change{first, w.bare("jane", "Write", lost)}
+		}, false, ""},
+		"the one who is known only after the restore": {func(w *world) []core.Change {
+			return []core.Change{w.bare("terraform", "Delete", lost)}
+		}, true, "terraform"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			armed(t, func(w *world) {
+				w.rules.Explains = explainsDelete
+				w.cloud.set(rest)
+				events := c.events(w)
+				if c.late {
+					w.tick()
+				}
+				w.mustHandle(events...)
+				w.tick()
+				w.wantText(whole)
+				who := ""
+				if in := w.record().Incident; in == nil {
+					t.Fatal("no incident")
+				} else if in.Who != nil {
+					who = in.Who.Actor.ID
+				}
+				if who != c.want {
+					t.Errorf("who: %q, want %q", who, c.want)
+				}
+			})
+		})
+	}
+}
+
+// Two keys in one vault: what is written for one is told to both.
+func TestAWriteForANeighbourIsNoMisuse(t *testing.T) {
+	for name, c := range map[string]struct {
+		vault  string
+		others bool // that the neighbour's record knows the write
+		misuse bool
+	}{
+		"the neighbour's record has it":    {"/vaults/acme", true, false},
+		"no record of the vault has it":    {"/vaults/acme", false, true},
+		"the record of another vault's is": {"/vaults/other", true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			armed(t, func(w *world) {
+				w.key.Vault = "/vaults/acme"
+				other := w.key
+				other.ID, other.Label, other.Vault = strings.Replace(keyID, "1234abcd", "9999abcd", 1), "orders", c.vault
+				store := record.NewStore(w.memory, nil)
+				if c.others {
+					rec := record.Record{Revision: "1", Writes: []record.Write{{At: w.now(), Until: w.now().Add(time.Minute), Incident: "inc-1", Ops: []string{"Write"}}}}
+					if _, err := store.Save(w.Context(), other, rec, ""); err != nil {
+						t.Fatal(err)
+					}
+				}
+				dog, err := watchdog.New(watchdog.Config{
+					Cloud: w.cloud, Rules: w.rules, Store: store, Notifiers: []watchdog.Notifier{w.chat},
+					Keys: []core.Key{w.key, other}, Self: self, Now: w.now, Log: slog.New(slog.DiscardHandler), Reads: 1,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				look := func(change core.Change) {
+					ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
+					defer cancel()
+					if err := dog.Handle(ctx, change.EventID, change); err != nil {
+						t.Fatal(err)
+					}
+				}
+				look(w.bare(self, "Write", "/vaults/acme"))
+				time.Sleep(20 * time.Minute)
+				look(core.Change{Key: keyID, Kind: core.Tick, EventID: "later", At: w.now()})
+				if got := slices.Contains(w.chat.codes(), alert.RoleMisused); got != c.misuse {
+					t.Errorf("told %q", w.chat.codes())
+				}
+			})
+		})
+	}
+}
+
+func TestAKeysOwnEndIsToldAndKeepsNothingBack(t *testing.T) {
+	in(t, func(w *world) {
+		end := w.now().Add(10 * 24 * time.Hour)
+		w.rules.Judge = func(p core.Policy, q core.Question) core.Judgement {
+			j := toyJudge(p, q)
+			j.Ends = end
+			return j
+		}
+		w.tick()
+		w.wantTold(alert.KeyExpiring, alert.FirstSnapshot)
+		if until := w.chat.last(alert.KeyExpiring).Facts.Until; !until.Equal(end) {
+			t.Errorf("until %s", until)
+		}
+		w.tick()
+		w.wantTold(alert.KeyExpiring, alert.FirstSnapshot) // once a day
+		end = w.now().Add(365 * 24 * time.Hour)
+		time.Sleep(25 * time.Hour)
+		w.tick()
+		w.wantTold(alert.KeyExpiring, alert.FirstSnapshot) // rotated
+	})
+}
+
+func TestANetworkThatIsNoLongerRestoredIsToldOf(t *testing.T) {
+	in(t, func(w *world) {
+		w.key.Network = core.CareRestore
+		w.tick()
+		w.key.Network = core.CareAlert
+		w.tick()
+		w.wantTold(alert.FirstSnapshot, alert.ProtectsLess)
+	})
+}
