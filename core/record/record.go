@@ -101,7 +101,9 @@ type Incident struct {
 	Opened time.Time `json:"opened"`
 	// LostAt is when access went, as far as an event tells; else Opened.
 	LostAt time.Time `json:"lostAt"`
-	Phase  Phase     `json:"phase"`
+	// Since is when the present loss was first seen; zero while nothing is lost.
+	Since time.Time `json:"since,omitzero"`
+	Phase Phase     `json:"phase"`
 	// Verdict and Replaced are what was found when it was opened, or when it
 	// last got worse; Replaced is the policy that a restore replaced, whole.
 	State    core.State         `json:"state"`

@@ -205,7 +205,7 @@ func (d *draft) restore(in *record.Incident) {
 		d.cannotRestore(in)
 		return
 	}
-	if from := in.Opened.Add(c.After); d.Now.Before(from) {
+	if from := in.Since.Add(c.After); d.Now.Before(from) {
 		d.wait(from, false, "the loss may be half of a replacement")
 		return
 	}

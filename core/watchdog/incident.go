@@ -29,6 +29,9 @@ func (d *draft) open() *record.Incident {
 // soon as one is known.
 func (d *draft) openLost() *record.Incident {
 	in := d.open()
+	if in.Since.IsZero() || in.Phase == record.Watching {
+		in.Since = d.Now
+	}
 	in.Findings = slim(findings(d.live.Findings, append(slices.Clone(d.verdict.Lost), d.verdict.Never...)...))
 	in.Lost, in.Never = d.verdict.Lost, d.verdict.Never
 	if in.Phase == record.Watching {

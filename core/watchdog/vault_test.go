@@ -159,3 +159,33 @@ func TestANetworkThatIsNoLongerRestoredIsToldOf(t *testing.T) {
 		w.wantTold(alert.FirstSnapshot, alert.ProtectsLess)
 	})
 }
+
+// Tools replace an assignment by deleting it and making it anew.
+func TestALossThatMayBeHalfOfAReplacementIsGivenAMinute(t *testing.T) {
+	armed(t, func(w *world) {
+		w.rules.Candidates = func(live, good core.Policy, q core.Question, lost []core.Requirement) ([]core.Candidate, error) {
+			out, err := toyCandidates(live, good, q, lost)
+			for i := range out {
+				out[i].After = time.Minute
+			}
+			return out, err
+		}
+		w.mustHandle(w.edit("terraform", gone))
+		time.Sleep(20 * time.Second)
+		w.mustHandle(w.edit("terraform", whole)) // the other half
+		w.tick()
+		w.wantWrites(0)
+		w.wantTold()
+
+		time.Sleep(10 * time.Minute) // still watched, and gone again
+		w.mustHandle(w.edit("jane", gone))
+		time.Sleep(40 * time.Second)
+		w.tick()
+		w.wantWrites(0)
+		time.Sleep(20 * time.Second)
+		w.tick()
+		w.wantWrites(1)
+		w.wantText(whole)
+		w.wantTold(alert.Restored)
+	})
+}
