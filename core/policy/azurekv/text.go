@@ -1,0 +1,125 @@
+package azurekv
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"byokwatch/core"
+	"byokwatch/core/pattern"
+)
+
+// fold is ASCII lower case. Azure compares IDs, actions and names without regard
+// to case; they are ASCII, and U+017F or U+212A must not pass for s and k.
+func fold(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			for j := i; j < len(b); j++ {
+				if 'A' <= b[j] && b[j] <= 'Z' {
+					b[j] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+// sameFold is fold(a) == fold(b).
+func sameFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		x, y := a[i], b[i]
+		if 'A' <= x && x <= 'Z' {
+			x += 'a' - 'A'
+		}
+		if 'A' <= y && y <= 'Z' {
+			y += 'a' - 'A'
+		}
+		if x != y {
+			return false
+		}
+	}
+	return true
+}
+
+// foldAll folds a list in place.
+func foldAll(list []string) []string {
+	for i := range list {
+		list[i] = fold(list[i])
+	}
+	return list
+}
+
+// covered says that a pattern of a role's actions stands for an action: * is any
+// run of characters, slashes included. Both are folded.
+//
+// Source: https://learn.microsoft.com/azure/role-based-access-control/role-definitions#actions-format
+func covered(pattern, action string) bool {
+	star, mark := -1, 0
+	p, a := 0, 0
+	for a < len(action) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, mark = p, a
+			p++
+		case p < len(pattern) && pattern[p] == action[a]:
+			p++
+			a++
+		case star >= 0:
+			mark++
+			p, a = star+1, mark
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// reaches says that what is given at a scope counts on a resource: they are the
+// same, or the scope is above it, by whole segments of the ID. Which management
+// groups are above a subscription an ID does not show; Azure lists only those.
+// Both are folded.
+//
+// Source: https://learn.microsoft.com/azure/role-based-access-control/scope-overview
+func reaches(scope, resource string) bool {
+	scope = strings.TrimRight(scope, "/")
+	switch {
+	case scope == "", strings.HasPrefix(scope, managementGroups) && !strings.Contains(scope[len(managementGroups):], "/"):
+		return true
+	case !strings.HasPrefix(resource, scope):
+		return false
+	}
+	return len(resource) == len(scope) || resource[len(scope)] == '/'
+}
+
+const managementGroups = "/providers/microsoft.management/managementgroups/"
+
+// lastSegment is the name at the end of a resource ID.
+func lastSegment(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
+
+var (
+	guidGrammar    = pattern.New(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`) // folded
+	versionGrammar = pattern.New(`^[0-9a-f]{32}$`)                                                 // folded
+)
+
+// abridge cuts foreign text.
+func abridge(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for i := range s {
+		if most--; most < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+func sum(text string) core.Digest {
+	h := sha256.Sum256([]byte(text))
+	return core.Digest("sha256:" + hex.EncodeToString(h[:]))
+}
