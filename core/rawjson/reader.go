@@ -73,6 +73,31 @@ func (r Reader) member(what, name string, fields []Field) error {
 	return r.d.SkipValue()
 }
 
+// Members reads an object whose names are data, such as tags, null being an
+// empty one. read reads or skips the value of a member.
+func (r Reader) Members(what string, read func(name string) error) error {
+	if r.d.PeekKind() == 'n' {
+		return r.d.SkipValue()
+	}
+	if got := r.d.PeekKind(); got != '{' {
+		return fmt.Errorf("%s is %s, not an object", what, describe(got))
+	}
+	if _, err := r.d.ReadToken(); err != nil {
+		return err
+	}
+	for r.d.PeekKind() != '}' {
+		tok, err := r.d.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := read(tok.String()); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	_, err := r.d.ReadToken()
+	return err
+}
+
 // List reads an array, null being an empty one.
 func (r Reader) List(what string, element func(i int) error) error {
 	if r.d.PeekKind() == 'n' {
