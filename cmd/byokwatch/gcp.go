@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	kmsapi "google.golang.org/api/cloudkms/v1"
 	crmapi "google.golang.org/api/cloudresourcemanager/v3"
@@ -23,6 +24,7 @@ import (
 	"byokwatch/core/endpoint"
 	"byokwatch/core/policy/gcpkms"
 	"byokwatch/core/record"
+	"byokwatch/core/share"
 	"byokwatch/core/strict"
 	"byokwatch/core/watchdog"
 	"byokwatch/functions/gcp/cloudkms"
@@ -42,7 +44,7 @@ func (a *app) google() (*google, error) {
 	if a.googleClients != nil {
 		return a.googleClients, nil
 	}
-	if err := endpoint.CheckGCP(os.Environ(), os.ReadFile); err != nil {
+	if err := endpoint.CheckGCP(environmentFor(core.GCP), os.ReadFile); err != nil {
 		return nil, err
 	}
 	a.googleClients = &google{env: a.env}
@@ -138,8 +140,6 @@ func gcpObjects(ctx context.Context, a *app, place config.Location, _ []core.Key
 
 // isAccount tells the address of a service account from the ARN of a role.
 func isAccount(id string) bool { return strings.Contains(id, "@") }
-
-func passGCP(ctx context.Context) context.Context { return cloudkms.WithPass(ctx) }
 
 // googleKeys is what the function has, and the one step that the command line
 // alone may take: the label of a revocation.

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"byokwatch/core/endpoint"
+	"byokwatch/functions/wiring"
 )
 
 // environment is everything that the platform and the deployment tell the
@@ -32,10 +31,8 @@ type environment struct {
 	fips      bool
 	dualStack bool
 
-	// Of byokwatch's deployment.
-	self        string // BYOKWATCH_SELF: the function's role ARN
-	place       string // BYOKWATCH_CONFIG
-	sum         string // BYOKWATCH_CONFIG_SHA256
+	// Of byokwatch's deployment. Self is the function's role ARN.
+	wiring.Deployment
 	storeRegion string // BYOKWATCH_STORE_REGION: the bucket's, when it is not the function's own
 }
 
@@ -51,12 +48,7 @@ func processEnvironment() (environment, error) { return readEnvironment(os.Envir
 // readEnvironment fails only on what must stop the start: it is no Lambda
 // function, or its calls would go where they must not.
 func readEnvironment(environ []string) (environment, error) {
-	vars := map[string]string{}
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			vars[name] = value
-		}
-	}
+	vars := wiring.Variables(environ)
 	getenv := func(name string) string { return vars[name] }
 	e := environment{
 		region: getenv("AWS_REGION"),
@@ -69,9 +61,7 @@ func readEnvironment(environ []string) (environment, error) {
 		endpoints:   map[string]string{},
 		fips:        isTrue(getenv("AWS_USE_FIPS_ENDPOINT")),
 		dualStack:   isTrue(getenv("AWS_USE_DUALSTACK_ENDPOINT")),
-		self:        getenv("BYOKWATCH_SELF"),
-		place:       getenv("BYOKWATCH_CONFIG"),
-		sum:         getenv("BYOKWATCH_CONFIG_SHA256"),
+		Deployment:  wiring.ReadDeployment(vars),
 		storeRegion: getenv("BYOKWATCH_STORE_REGION"),
 	}
 	e.level = levels[getenv("AWS_LAMBDA_LOG_LEVEL")]
@@ -111,41 +101,13 @@ var levels = map[string]slog.Level{
 	"WARN": slog.LevelWarn, "ERROR": slog.LevelError, "FATAL": slog.LevelError,
 }
 
-// source says where the configuration is. What is not a file of the package can
-// be replaced without a deployment, so its sum is pinned.
-func (e environment) source() (source, error) {
-	s := source{path: e.place, sum: e.sum}
-	switch {
-	case e.place == "":
-		return source{}, errors.New("BYOKWATCH_CONFIG is not set: name the configuration file of the package, or an s3:// or file:// URL with BYOKWATCH_CONFIG_SHA256")
-	case strings.Contains(e.place, "://"):
-		u, err := url.Parse(e.place)
-		switch {
-		case err != nil, u.RawQuery != "", u.Fragment != "", u.User != nil:
-			return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q is not a URL of the form s3://bucket/name or file:///path", e.place)
-		case u.Scheme == "s3" && u.Host != "" && len(u.Path) > 1:
-			s.bucket, s.path = u.Host, u.Path[1:]
-		case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):
-			s.path = u.Path
-		default:
-			return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q: want s3://bucket/name or file:///path", e.place)
-		}
-	case filepath.IsLocal(e.place):
-		return s, nil
-	}
-	if s.sum == "" {
-		return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q is outside the package: set BYOKWATCH_CONFIG_SHA256 to the SHA-256 of the file", e.place)
-	}
-	return s, nil
-}
-
 // account is the account of the function's own role, which is always that of
 // the function.
 func (e environment) account() (string, error) {
 	// arn:aws:iam::111122223333:role/path/name
-	parts := strings.SplitN(e.self, ":", 6)
+	parts := strings.SplitN(e.Self, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || len(parts[4]) != 12 || !strings.HasPrefix(parts[5], "role/") {
-		return "", fmt.Errorf("BYOKWATCH_SELF %q is not the ARN of an IAM role: set it to that of the function's own role", e.self)
+		return "", fmt.Errorf("BYOKWATCH_SELF %q is not the ARN of an IAM role: set it to that of the function's own role", e.Self)
 	}
 	return parts[4], nil
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"byokwatch/functions/wiring"
 )
 
 const role = "arn:aws:iam::111122223333:role/byokwatch"
@@ -86,39 +88,6 @@ func TestServiceEndpointBeatsTheGeneralOne(t *testing.T) {
 	}
 }
 
-func TestWhereTheConfigurationIs(t *testing.T) {
-	const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	tests := map[string]struct {
-		place, sum string
-		want       source
-		err        bool
-	}{
-		"a file of the package":         {"byokwatch.yaml", "", source{path: "byokwatch.yaml"}, false},
-		"a file of the package, pinned": {"etc/byokwatch.yaml", sum, source{path: "etc/byokwatch.yaml", sum: sum}, false},
-		"an object":                     {"s3://acme-config/prod/byokwatch.yaml", sum, source{bucket: "acme-config", path: "prod/byokwatch.yaml", sum: sum}, false},
-		"a file elsewhere":              {"file:///mnt/byokwatch.yaml", sum, source{path: "/mnt/byokwatch.yaml", sum: sum}, false},
-		"nothing":                       {"", sum, source{}, true},
-		"an object that is not pinned":  {"s3://acme-config/byokwatch.yaml", "", source{}, true},
-		"a file elsewhere, not pinned":  {"file:///mnt/byokwatch.yaml", "", source{}, true},
-		"a path out of the package":     {"../byokwatch.yaml", "", source{}, true},
-		"an absolute path, not pinned":  {"/tmp/byokwatch.yaml", "", source{}, true},
-		"a bucket without an object":    {"s3://acme-config", sum, source{}, true},
-		"a web page":                    {"https://acme.example/byokwatch.yaml", sum, source{}, true},
-		"a file of another host":        {"file://host/byokwatch.yaml", sum, source{}, true},
-		"an object with a query":        {"s3://acme-config/byokwatch.yaml?versionId=1", sum, source{}, true},
-		"a URL with a password":         {"s3://u:p@acme-config/byokwatch.yaml", sum, source{}, true},
-		"something that is no URL":      {"s3://%zz/x", sum, source{}, true},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := environment{place: test.place, sum: test.sum}.source()
-			if got != test.want || (err != nil) != test.err {
-				t.Errorf("%+v, %v; want %+v", got, err, test.want)
-			}
-		})
-	}
-}
-
 func TestAccountIsThatOfTheRole(t *testing.T) {
 	for self, want := range map[string]string{
 		role: "111122223333",
@@ -129,7 +98,7 @@ func TestAccountIsThatOfTheRole(t *testing.T) {
 		"arn:aws:iam::1111:role/byokwatch":                   "",
 		"byokwatch":                                          "",
 	} {
-		got, err := environment{self: self}.account()
+		got, err := environment{Deployment: wiring.Deployment{Self: self}}.account()
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v; want %q", self, got, err, want)
 		}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"byokwatch/functions/wiring"
 )
 
 // newLogger writes one JSON object a line, with the names that Lambda's log
@@ -15,23 +17,16 @@ import (
 // The runtime library reports a returned error through the standard logger;
 // main sends that here as well, as the error's one line.
 func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(requestID{slog.NewJSONHandler(w, &slog.HandlerOptions{
+	return slog.New(wiring.Marked(slog.NewJSONHandler(w, &slog.HandlerOptions{
 		Level: level, ReplaceAttr: lambdacontext.ReplaceAttr,
-	})})
+	}), requestID))
 }
 
-// requestID adds the invocation to each line that is logged with its context.
-type requestID struct{ slog.Handler }
-
-func (h requestID) Handle(ctx context.Context, r slog.Record) error {
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		r.AddAttrs(slog.String("requestId", lc.AwsRequestID))
+// requestID is the invocation that a line belongs to.
+func requestID(ctx context.Context) []slog.Attr {
+	lc, ok := lambdacontext.FromContext(ctx)
+	if !ok {
+		return nil
 	}
-	return h.Handler.Handle(ctx, r)
+	return []slog.Attr{slog.String("requestId", lc.AwsRequestID)}
 }
-
-func (h requestID) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return requestID{h.Handler.WithAttrs(attrs)}
-}
-
-func (h requestID) WithGroup(name string) slog.Handler { return requestID{h.Handler.WithGroup(name)} }

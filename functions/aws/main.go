@@ -19,6 +19,9 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
+
+	"byokwatch/core"
+	"byokwatch/functions/wiring"
 )
 
 func main() {
@@ -30,13 +33,12 @@ func main() {
 		log.Error("cannot start", "error", err.Error())
 		os.Exit(1)
 	}
-	w := newWiring(env, log)
-	f := &function{env: env, log: log, load: w.load}
-	if src, err := env.source(); err == nil && src.bucket == "" {
+	f := &function{Loader: wiring.Loader{Load: newBuilder(env, log).load}, env: env}
+	if src, err := env.Source(core.AWS); err == nil && src.Local() {
 		// A file costs no call, so it is read while the first poll is on its
 		// way; the first invocation waits for that. If it cannot be used, each
 		// invocation says so.
-		go f.ready(context.Background())
+		go f.Ready(context.Background())
 	}
 	lambda.Start(f)
 }

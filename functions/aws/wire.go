@@ -2,26 +2,22 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"byokwatch/core"
-	"byokwatch/core/alert"
 	"byokwatch/core/config"
-	"byokwatch/core/notify"
 	"byokwatch/core/policy/awskms"
 	"byokwatch/core/record"
-	"byokwatch/core/record/dirstore"
 	"byokwatch/core/watchdog"
 	"byokwatch/functions/aws/kms"
 	"byokwatch/functions/aws/s3store"
+	"byokwatch/functions/wiring"
 )
 
 // How a write to KMS is confirmed: five equal reads, a second apart, as others
@@ -40,193 +36,57 @@ var rules = watchdog.Rules{
 	Trim: awskms.Trim, Diff: awskms.Diff, Fragment: awskms.Fragment, Unlock: awskms.Unlock,
 }
 
-// maxConfig is more than the configuration's reader accepts.
-const maxConfig = 16 << 20
-
-// source is where a configuration is: an object of a bucket, or a file.
-type source struct {
-	bucket, path string
-	sum          string // hex SHA-256 that the bytes must have; empty for a file of the package
-}
-
-// wiring builds the watch from the environment and the configuration.
-type wiring struct {
+// builder builds the watch from the environment and the configuration.
+type builder struct {
 	env     environment
 	log     *slog.Logger
 	clients clients
 }
 
-func newWiring(env environment, log *slog.Logger) *wiring {
-	return &wiring{env, log, newClients(env)}
+func newBuilder(env environment, log *slog.Logger) *builder {
+	return &builder{env, log, newClients(env)}
 }
 
-// load reads the configuration and puts it to work. It returns an error rather
-// than a watch that would protect less than the configuration says.
-func (w *wiring) load(ctx context.Context) (*watch, error) {
-	account, err := w.env.account()
+// load reads the configuration and puts it to work.
+func (b *builder) load(ctx context.Context) (*wiring.Watch, error) {
+	account, err := b.env.account()
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := w.config(ctx)
+	cfg, err := b.env.Configuration(ctx, core.AWS, b.object)
 	if err != nil {
 		return nil, err
 	}
-	keys := cfg.KeysIn(account, w.env.region)
+	keys := cfg.KeysIn(account, b.env.region)
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("the configuration has no key of account %s in %s: add one, or remove this function", account, w.env.region)
+		return nil, fmt.Errorf("the configuration has no key of account %s in %s: add one, or remove this function", account, b.env.region)
 	}
-	place, err := config.ParseStore(cfg.Store[core.AWS])
-	if err != nil {
-		return nil, err
-	}
-	store, err := w.store(cfg, place)
-	if err != nil {
-		return nil, err
-	}
-	client := notify.NewClient(notify.ClientOptions{Loopback: place.Scheme == "file"})
-	notifiers, err := w.notifiers(cfg, client)
-	if err != nil {
-		return nil, err
-	}
-	dog, err := watchdog.New(watchdog.Config{
-		Cloud: kms.New(w.clients.kms(w.env.region), kms.Options{}),
-		Rules: rules,
-		Store: store, Notifiers: notifiers, Keys: keys, Self: w.env.self, Scope: account + "/" + w.env.region,
-		Now: time.Now, Log: w.log,
-		Reads: confirmReads, Every: confirmEvery, Settle: settle,
+	return wiring.Assemble(cfg, wiring.Parts{
+		Cloud: core.AWS, Objects: b.objects, InKMS: b.signer, Lookup: b.clients.secret,
+		Dog: watchdog.Config{
+			Cloud: kms.New(b.clients.kms(b.env.region), kms.Options{}), Rules: rules,
+			Keys: keys, Self: b.env.Self, Scope: account + "/" + b.env.region, Log: b.log,
+			Reads: confirmReads, Every: confirmEvery, Settle: settle,
+		},
 	})
+}
+
+// object opens a configuration that is an object of a bucket.
+func (b *builder) object(ctx context.Context, src wiring.Source) (io.ReadCloser, error) {
+	out, err := b.clients.s3(b.env.storeRegion).GetObject(ctx, &s3.GetObjectInput{Bucket: &src.Bucket, Key: &src.Path})
 	if err != nil {
 		return nil, err
 	}
-	beat, err := w.heartbeat(cfg, client, len(keys))
-	if err != nil {
-		return nil, err
-	}
-	return &watch{account: account, keys: keys, dog: dog, beat: beat}, nil
+	return out.Body, nil
 }
 
-// config reads, verifies and parses, in that order: of a file with another sum
-// nothing is looked at.
-func (w *wiring) config(ctx context.Context) (*config.Config, error) {
-	src, err := w.env.source()
-	if err != nil {
-		return nil, err
-	}
-	data, err := w.read(ctx, src)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration %s: %w", w.env.place, err)
-	}
-	if src.sum != "" {
-		if err := config.Verify(data, src.sum); err != nil {
-			return nil, err
-		}
-	}
-	cfg, err := config.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", w.env.place, err)
-	}
-	return cfg, nil
+// objects opens the bucket in which records are kept.
+func (b *builder) objects(place config.Location) (record.Objects, error) {
+	return s3store.New(b.clients.s3(b.env.storeRegion), place.Bucket, place.Prefix), nil
 }
 
-func (w *wiring) read(ctx context.Context, src source) ([]byte, error) {
-	var body io.ReadCloser
-	if src.bucket == "" {
-		f, err := os.Open(src.path)
-		if err != nil {
-			return nil, err
-		}
-		body = f
-	} else {
-		out, err := w.clients.s3(w.env.storeRegion).GetObject(ctx, &s3.GetObjectInput{Bucket: &src.bucket, Key: &src.path})
-		if err != nil {
-			return nil, err
-		}
-		body = out.Body
-	}
-	defer body.Close()
-	return io.ReadAll(io.LimitReader(body, maxConfig))
-}
-
-// store opens where records are kept.
-func (w *wiring) store(cfg *config.Config, place config.Location) (*record.Store, error) {
-	signing, err := w.signing(cfg.Signing)
-	if err != nil {
-		return nil, err
-	}
-	switch place.Scheme {
-	case "s3":
-		return record.NewStore(s3store.New(w.clients.s3(w.env.storeRegion), place.Bucket, place.Prefix), signing), nil
-	case "file":
-		objects, err := dirstore.New(place.Dir)
-		if err != nil {
-			return nil, err
-		}
-		return record.NewStore(objects, signing), nil
-	}
-	return nil, fmt.Errorf("a store of the scheme %s can't be reached from AWS: use s3://bucket/prefix", place.Scheme)
-}
-
-// signing makes the signer of snapshots; nil where none is configured.
-func (w *wiring) signing(c *config.Signing) (*record.Signing, error) {
-	if c == nil {
-		return nil, nil
-	}
-	public, err := record.ParsePublicKey(c.PublicKey)
-	if err != nil {
-		return nil, fmt.Errorf("signing.public_key: %w", err)
-	}
-	if arn, ok := c.KMSKey(); ok {
-		// arn:aws:kms:us-west-2:111122223333:key/…
-		region := strings.Split(arn, ":")[3]
-		return &record.Signing{Sign: kms.Signer(w.clients.kms(region), arn), Public: public}, nil
-	}
-	pem, err := os.ReadFile(c.Key)
-	if err != nil {
-		return nil, fmt.Errorf("signing.key: %w", err)
-	}
-	sign, err := record.KeyFileSigner(pem)
-	if err != nil {
-		return nil, fmt.Errorf("signing.key: %w", err)
-	}
-	return &record.Signing{Sign: sign, Public: public}, nil
-}
-
-// notifiers makes the configured channels. Their addresses are resolved when
-// something is sent, so a missing secret delays an alert and nothing else.
-func (w *wiring) notifiers(cfg *config.Config, client *notify.Client) ([]watchdog.Notifier, error) {
-	var out []watchdog.Notifier
-	for _, c := range cfg.Alerts {
-		n, err := w.notifier(c, client)
-		if err != nil {
-			return nil, fmt.Errorf("alerts: %s: %w", c.Name, err)
-		}
-		out = append(out, n)
-	}
-	return out, nil
-}
-
-func (w *wiring) notifier(c config.Channel, client *notify.Client) (watchdog.Notifier, error) {
-	filter := notify.Filter{Min: alert.Severity(c.Min), Keys: c.Keys}
-	switch c.Kind {
-	case "slack":
-		return notify.NewSlack(notify.SlackConfig{Name: c.Name, Resolve: w.resolver(c.URL), Client: client, Filter: filter})
-	case "stdout":
-		return notify.NewStdout(os.Stdout, filter)
-	}
-	return nil, errors.New("this function knows no such channel")
-}
-
-func (w *wiring) heartbeat(cfg *config.Config, client *notify.Client, keys int) (func(context.Context) error, error) {
-	if cfg.Heartbeat == nil {
-		return nil, nil
-	}
-	h, err := notify.NewHeartbeat(w.resolver(cfg.Heartbeat.URL), client)
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) error { return h.Beat(ctx, notify.Beat{Keys: keys}) }, nil
-}
-
-func (w *wiring) resolver(s config.Secret) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) { return s.Resolve(ctx, w.clients.secret) }
+// signer signs with a key of KMS, which may be of another Region.
+func (b *builder) signer(arn string) func(context.Context, []byte) ([]byte, error) {
+	// arn:aws:kms:us-west-2:111122223333:key/…
+	return kms.Signer(b.clients.kms(strings.Split(arn, ":")[3]), arn)
 }

@@ -2,17 +2,15 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"byokwatch/core/endpoint"
 	"byokwatch/core/pattern"
+	"byokwatch/functions/wiring"
 )
 
 // environment is everything that the platform and the deployment tell the
@@ -25,10 +23,9 @@ type environment struct {
 	// Where the services are, when not at Google's own addresses; by service.
 	endpoints map[string]string
 
-	// Of byokwatch's deployment.
-	self  string // BYOKWATCH_SELF: the address of the service's own service account
-	place string // BYOKWATCH_CONFIG
-	sum   string // BYOKWATCH_CONFIG_SHA256
+	// Of byokwatch's deployment. Self is the address of the service's own service
+	// account.
+	wiring.Deployment
 	level slog.Level
 }
 
@@ -55,19 +52,12 @@ const target = "FUNCTION_TARGET"
 // readEnvironment fails only on what must stop the start: the server could not
 // listen, or its calls would go where they must not.
 func readEnvironment(environ []string, read func(string) ([]byte, error)) (environment, error) {
-	vars := map[string]string{}
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			vars[name] = value
-		}
-	}
+	vars := wiring.Variables(environ)
 	e := environment{
-		port:      cmp.Or(vars["PORT"], "8080"),
-		endpoints: map[string]string{},
-		self:      vars["BYOKWATCH_SELF"],
-		place:     vars["BYOKWATCH_CONFIG"],
-		sum:       vars["BYOKWATCH_CONFIG_SHA256"],
-		level:     levels[strings.ToUpper(vars["BYOKWATCH_LOG_LEVEL"])],
+		port:       cmp.Or(vars["PORT"], "8080"),
+		endpoints:  map[string]string{},
+		Deployment: wiring.ReadDeployment(vars),
+		level:      levels[strings.ToUpper(vars["BYOKWATCH_LOG_LEVEL"])],
 	}
 	if vars["K_SERVICE"] == "" || strings.EqualFold(vars["LOCAL_ONLY"], "true") {
 		// Not on Cloud Run, which checks who may call, so nobody else's business.
@@ -98,34 +88,6 @@ var levels = map[string]slog.Level{
 	"DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo, "WARN": slog.LevelWarn, "WARNING": slog.LevelWarn, "ERROR": slog.LevelError,
 }
 
-// source says where the configuration is. What is not a file of the image can
-// be replaced without a deployment, so its sum is pinned.
-func (e environment) source() (source, error) {
-	s := source{path: e.place, sum: e.sum}
-	switch {
-	case e.place == "":
-		return source{}, errors.New("BYOKWATCH_CONFIG is not set: name the configuration file beside the program, or a gs:// or file:// URL with BYOKWATCH_CONFIG_SHA256")
-	case strings.Contains(e.place, "://"):
-		u, err := url.Parse(e.place)
-		switch {
-		case err != nil, u.RawQuery != "", u.Fragment != "", u.User != nil:
-			return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q is not a URL of the form gs://bucket/name or file:///path", e.place)
-		case u.Scheme == "gs" && u.Host != "" && len(u.Path) > 1:
-			s.bucket, s.path = u.Host, u.Path[1:]
-		case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):
-			s.path = u.Path
-		default:
-			return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q: want gs://bucket/name or file:///path", e.place)
-		}
-	case filepath.IsLocal(e.place):
-		return s, nil
-	}
-	if s.sum == "" {
-		return source{}, fmt.Errorf("BYOKWATCH_CONFIG %q is outside the program's directory: set BYOKWATCH_CONFIG_SHA256 to the SHA-256 of the file", e.place)
-	}
-	return s, nil
-}
-
 // account is the form of a service account's address: one that somebody made,
 // or one of Google's defaults
 // (https://docs.cloud.google.com/iam/docs/service-account-types).
@@ -134,8 +96,8 @@ var account = pattern.New(`^(?:[a-z0-9-]{1,63}@(?:[a-z0-9-]+\.)+iam\.gserviceacc
 // checkSelf refuses to go without knowing who we are: our own writes would look
 // like somebody else's, and nobody could say whether we may still write.
 func (e environment) checkSelf() error {
-	if !account.MatchString(e.self) {
-		return fmt.Errorf("BYOKWATCH_SELF %q is not the address of a service account: set it to that of the service's own one", e.self)
+	if !account.MatchString(e.Self) {
+		return fmt.Errorf("BYOKWATCH_SELF %q is not the address of a service account: set it to that of the service's own one", e.Self)
 	}
 	return nil
 }

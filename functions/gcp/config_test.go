@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"byokwatch/functions/wiring"
 )
 
 // cloudRun is what Cloud Run and the deployment set.
@@ -89,46 +91,13 @@ func TestOwnSettingBeatsTheLibrarys(t *testing.T) {
 	}
 }
 
-func TestWhereTheConfigurationIs(t *testing.T) {
-	const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	tests := map[string]struct {
-		place, sum string
-		want       source
-		err        bool
-	}{
-		"a file of the image":          {"byokwatch.yaml", "", source{path: "byokwatch.yaml"}, false},
-		"a file of the image, pinned":  {"etc/byokwatch.yaml", sum, source{path: "etc/byokwatch.yaml", sum: sum}, false},
-		"an object":                    {"gs://acme-config/prod/byokwatch.yaml", sum, source{bucket: "acme-config", path: "prod/byokwatch.yaml", sum: sum}, false},
-		"a file elsewhere":             {"file:///mnt/byokwatch.yaml", sum, source{path: "/mnt/byokwatch.yaml", sum: sum}, false},
-		"nothing":                      {"", sum, source{}, true},
-		"an object that is not pinned": {"gs://acme-config/byokwatch.yaml", "", source{}, true},
-		"a file elsewhere, not pinned": {"file:///mnt/byokwatch.yaml", "", source{}, true},
-		"a path out of the image":      {"../byokwatch.yaml", "", source{}, true},
-		"an absolute path, not pinned": {"/tmp/byokwatch.yaml", "", source{}, true},
-		"a bucket without an object":   {"gs://acme-config", sum, source{}, true},
-		"another cloud's bucket":       {"s3://acme-config/byokwatch.yaml", sum, source{}, true},
-		"a web page":                   {"https://acme.example/byokwatch.yaml", sum, source{}, true},
-		"an object with a query":       {"gs://acme-config/byokwatch.yaml?generation=1", sum, source{}, true},
-		"a URL with a password":        {"gs://u:p@acme-config/byokwatch.yaml", sum, source{}, true},
-		"something that is no URL":     {"gs://%zz/x", sum, source{}, true},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := environment{place: test.place, sum: test.sum}.source()
-			if got != test.want || (err != nil) != test.err {
-				t.Errorf("%+v, %v; want %+v", got, err, test.want)
-			}
-		})
-	}
-}
-
 func TestSelfIsAServiceAccount(t *testing.T) {
 	for address, want := range map[string]bool{
 		self: true, "123456789012-compute@developer.gserviceaccount.com": true, "acme-prod@appspot.gserviceaccount.com": true,
 		"byokwatch@proj.acme.example.iam.gserviceaccount.com": true,
 		"": false, "jane@acme.example": false, watcher: false, "x@evil.example/iam.gserviceaccount.com": false, self + "\n": false,
 	} {
-		if err := (environment{self: address}).checkSelf(); (err == nil) != want {
+		if err := (environment{Deployment: wiring.Deployment{Self: address}}).checkSelf(); (err == nil) != want {
 			t.Errorf("%q: %v", address, err)
 		}
 	}

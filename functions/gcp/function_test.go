@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"byokwatch/functions/wiring"
 )
 
 func post(body string, header map[string]string) *http.Request {
@@ -23,7 +25,7 @@ func post(body string, header map[string]string) *http.Request {
 }
 
 // logged calls a function that can't be loaded and returns its one log line.
-func logged(t *testing.T, r *http.Request, load func(context.Context) (*watch, error)) map[string]any {
+func logged(t *testing.T, r *http.Request, load func(context.Context) (*wiring.Watch, error)) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
 	f := newFunction(newLogger(&out, slog.LevelInfo), load)
@@ -44,15 +46,15 @@ func logged(t *testing.T, r *http.Request, load func(context.Context) (*watch, e
 // An error per key of a large project must still fit what Cloud Logging takes.
 func TestErrorsAreBounded(t *testing.T) {
 	long := errors.New(strings.Repeat("ä€", 1<<20))
-	line := logged(t, post("{}", nil), func(context.Context) (*watch, error) { return nil, long })
+	line := logged(t, post("{}", nil), func(context.Context) (*wiring.Watch, error) { return nil, long })
 	text, _ := line["error"].(string)
-	if len(text) > maxError+100 || !utf8.ValidString(text) || !strings.Contains(text, "cut here") {
+	if len(text) > wiring.MaxError+100 || !utf8.ValidString(text) || !strings.Contains(text, "cut here") {
 		t.Errorf("an error of %d bytes", len(text))
 	}
 }
 
 func TestLinesAreAsCloudLoggingReadsThem(t *testing.T) {
-	load := func(context.Context) (*watch, error) { return nil, errors.New("secret 100%s") }
+	load := func(context.Context) (*wiring.Watch, error) { return nil, errors.New("secret 100%s") }
 	const trace = "105445aa7843bc8bf206b12000100000"
 	line := logged(t, post(`{"specversion":"1.0","id":"77","data":{}}`, map[string]string{"X-Cloud-Trace-Context": trace + "/123;o=1"}), load)
 	for field, want := range map[string]string{
@@ -67,28 +69,9 @@ func TestLinesAreAsCloudLoggingReadsThem(t *testing.T) {
 	if _, ok := line["logging.googleapis.com/trace"]; ok {
 		t.Errorf("a trace of %v", line)
 	}
-	line = logged(t, post("{}", nil), func(context.Context) (*watch, error) { panic("secret") })
+	line = logged(t, post("{}", nil), func(context.Context) (*wiring.Watch, error) { panic("secret") })
 	if line["message"] != "panic" || line["severity"] != "ERROR" || line["stack"] == nil {
 		t.Errorf("%v", line)
-	}
-}
-
-// What fails at first is tried again, and what succeeded is kept.
-func TestConfigurationIsLoadedUntilItCanBe(t *testing.T) {
-	loads := 0
-	f := newFunction(slog.New(slog.DiscardHandler), func(context.Context) (*watch, error) {
-		if loads++; loads < 3 {
-			return nil, errors.New("not yet")
-		}
-		return &watch{}, nil
-	})
-	for i := 1; i <= 5; i++ {
-		if _, err := f.ready(t.Context()); (err == nil) != (i >= 3) || (err != nil && !errors.Is(err, errUnprotected)) {
-			t.Errorf("try %d: %v", i, err)
-		}
-	}
-	if loads != 3 {
-		t.Errorf("loaded %d times, want 3", loads)
 	}
 }
 
@@ -117,7 +100,7 @@ func TestEachDeliveryIsAnInvocation(t *testing.T) {
 	seen := map[string]bool{}
 	for range 3 {
 		var out bytes.Buffer
-		f := newFunction(newLogger(&out, slog.LevelInfo), func(context.Context) (*watch, error) { return nil, errors.New("x") })
+		f := newFunction(newLogger(&out, slog.LevelInfo), func(context.Context) (*wiring.Watch, error) { return nil, errors.New("x") })
 		f.ServeHTTP(httptest.NewRecorder(), post(`{"message":{"messageId":"9","data":"e30="}}`, nil))
 		var line struct{ Invocation string }
 		must(t, json.Unmarshal(out.Bytes(), &line))

@@ -7,13 +7,14 @@ import (
 	"net/http"
 
 	"byokwatch/core/pattern"
+	"byokwatch/functions/wiring"
 )
 
 // newLogger writes one JSON object a line, with the names that Cloud Logging
 // takes its own fields from:
 // https://docs.cloud.google.com/logging/docs/structured-logging
 func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(traced{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudNames})})
+	return slog.New(wiring.Marked(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudNames}), marks))
 }
 
 func cloudNames(groups []string, a slog.Attr) slog.Attr {
@@ -69,22 +70,18 @@ func originOf(header http.Header, invocation string) origin {
 	return o
 }
 
-// traced adds the invocation to each line that is logged with its context.
-type traced struct{ slog.Handler }
-
-func (h traced) Handle(ctx context.Context, r slog.Record) error {
-	if o, ok := ctx.Value(originKey{}).(origin); ok {
-		r.AddAttrs(slog.String("invocation", o.invocation))
-		if o.trace != "" {
-			r.AddAttrs(slog.String("logging.googleapis.com/trace", o.trace))
-		}
-		if o.span != "" {
-			r.AddAttrs(slog.String("logging.googleapis.com/spanId", o.span))
-		}
+// marks are what each line that is logged with the context says of its origin.
+func marks(ctx context.Context) []slog.Attr {
+	o, ok := ctx.Value(originKey{}).(origin)
+	if !ok {
+		return nil
 	}
-	return h.Handler.Handle(ctx, r)
+	out := []slog.Attr{slog.String("invocation", o.invocation)}
+	if o.trace != "" {
+		out = append(out, slog.String("logging.googleapis.com/trace", o.trace))
+	}
+	if o.span != "" {
+		out = append(out, slog.String("logging.googleapis.com/spanId", o.span))
+	}
+	return out
 }
-
-func (h traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{h.Handler.WithAttrs(attrs)} }
-
-func (h traced) WithGroup(name string) slog.Handler { return traced{h.Handler.WithGroup(name)} }

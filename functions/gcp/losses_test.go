@@ -166,9 +166,9 @@ func TestAnAcceptedConditionThatEnds(t *testing.T) {
 	tell(t, armed, func(s *story) {
 		end := time.Now().Add(3 * time.Hour).UTC().Format(time.RFC3339)
 		s.put(allow(append(slices.Clone(ours), until(gives, end))...))
-		w, err := s.function().ready(s.Context())
+		w, err := s.function().Ready(s.Context())
 		must(s, err)
-		_, p, err := w.dog.Preview(s.Context(), s.key)
+		_, p, err := w.Dog.Preview(s.Context(), s.key)
 		must(s, err)
 		must(s, s.store.Request(s.Context(), s.key, record.Accept{Digest: p.Judgement.Digest, By: "jane"}))
 		s.passes(30 * time.Minute)
@@ -404,10 +404,10 @@ func TestARevocationByLabelStands(t *testing.T) {
 // service account is read. What Google's roles give it knows by itself.
 func TestOurOwnRightsAreKnown(t *testing.T) {
 	tell(t, armed, func(s *story) {
-		w, err := s.function().ready(s.Context())
+		w, err := s.function().Ready(s.Context())
 		must(s, err)
 		before := s.cloud.Calls("google.iam.admin.v1.GetRole")
-		_, p, err := w.dog.Preview(s.Context(), s.key)
+		_, p, err := w.Dog.Preview(s.Context(), s.key)
 		must(s, err)
 		if p.Judgement.Writable != core.Met {
 			t.Errorf("writable: %s", p.Judgement.Writable)

@@ -20,6 +20,8 @@ import (
 	"os"
 
 	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
+
+	"byokwatch/core"
 )
 
 func main() {
@@ -31,13 +33,12 @@ func main() {
 		log.Error("cannot start", "error", err.Error())
 		os.Exit(1)
 	}
-	w := newWiring(env, log)
-	f := newFunction(log, w.load)
-	if src, err := env.source(); err == nil && src.bucket == "" {
+	f := newFunction(log, newBuilder(env, log).load)
+	if src, err := env.Source(core.GCP); err == nil && src.Local() {
 		// A file costs no call, so it is read while the server starts; the first
 		// invocation waits for that. If it cannot be used, each invocation says
 		// so.
-		go f.ready(context.Background())
+		go f.Ready(context.Background())
 	}
 	// As an HTTP function, because the framework's own door for CloudEvents
 	// answers what it can't read with 400 before anybody could tell of it, and

@@ -28,6 +28,7 @@ import (
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
 	"byokwatch/functions/gcp/gcsstore"
+	"byokwatch/functions/wiring"
 )
 
 const (
@@ -167,13 +168,13 @@ func (s *story) function() *function {
 	s.Helper()
 	log := slog.New(slog.DiscardHandler)
 	keys := append([]core.Key{s.key}, s.more...)
-	return newFunction(log, func(context.Context) (*watch, error) {
+	return newFunction(log, func(context.Context) (*wiring.Watch, error) {
 		dog, err := watchdog.New(watchdog.Config{
 			Cloud: s.keep.Load(), Rules: rules, Store: s.store, Notifiers: []watchdog.Notifier{s.chat},
 			Keys: keys, Self: self, Scope: self, Now: time.Now, Log: log,
 			Reads: confirmReads, Every: confirmEvery, Settle: settle,
 		})
-		return &watch{keys: keys, dog: dog}, err
+		return &wiring.Watch{Keys: keys, Dog: dog}, err
 	})
 }
 

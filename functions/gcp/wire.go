@@ -3,22 +3,18 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"byokwatch/core"
-	"byokwatch/core/alert"
 	"byokwatch/core/config"
-	"byokwatch/core/notify"
 	"byokwatch/core/policy/gcpkms"
 	"byokwatch/core/record"
-	"byokwatch/core/record/dirstore"
 	"byokwatch/core/watchdog"
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcsstore"
+	"byokwatch/functions/wiring"
 )
 
 // How a write is confirmed. Cloud KMS says that changes of IAM are seen within
@@ -38,33 +34,23 @@ var rules = watchdog.Rules{
 	Trim: gcpkms.Trim, Diff: gcpkms.Diff, Fragment: gcpkms.Fragment, Unlock: gcpkms.Unlock,
 }
 
-// maxConfig is more than the configuration's reader accepts.
-const maxConfig = 16 << 20
-
-// source is where a configuration is: an object of a bucket, or a file.
-type source struct {
-	bucket, path string
-	sum          string // hex SHA-256 that the bytes must have; empty for a file of the image
-}
-
-// wiring builds the watch from the environment and the configuration.
-type wiring struct {
+// builder builds the watch from the environment and the configuration.
+type builder struct {
 	env     environment
 	log     *slog.Logger
 	clients *clients
 }
 
-func newWiring(env environment, log *slog.Logger) *wiring {
-	return &wiring{env, log, newClients(env)}
+func newBuilder(env environment, log *slog.Logger) *builder {
+	return &builder{env, log, newClients(env)}
 }
 
-// load reads the configuration and puts it to work. It returns an error rather
-// than a watch that would protect less than the configuration says.
-func (w *wiring) load(ctx context.Context) (*watch, error) {
-	if err := w.env.checkSelf(); err != nil {
+// load reads the configuration and puts it to work.
+func (b *builder) load(ctx context.Context) (*wiring.Watch, error) {
+	if err := b.env.checkSelf(); err != nil {
 		return nil, err
 	}
-	cfg, err := w.config(ctx)
+	cfg, err := b.env.Configuration(ctx, core.GCP, b.object)
 	if err != nil {
 		return nil, err
 	}
@@ -72,38 +58,20 @@ func (w *wiring) load(ctx context.Context) (*watch, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("the configuration has no key of Google Cloud: add one, or remove this service")
 	}
-	place, err := config.ParseStore(cfg.Store[core.GCP])
+	api, err := b.clients.kms(ctx)
 	if err != nil {
 		return nil, err
 	}
-	store, err := w.store(ctx, cfg, place)
-	if err != nil {
-		return nil, err
-	}
-	client := notify.NewClient(notify.ClientOptions{Loopback: place.Scheme == "file"})
-	notifiers, err := w.notifiers(cfg, client)
-	if err != nil {
-		return nil, err
-	}
-	beat, err := w.heartbeat(cfg, client, len(keys))
-	if err != nil {
-		return nil, err
-	}
-	api, err := w.clients.kms(ctx)
-	if err != nil {
-		return nil, err
-	}
-	keeper := newKeeper(api, w.env.self)
-	dog, err := watchdog.New(watchdog.Config{
-		Cloud: keeper, Rules: rules, Expect: expect(keeper),
-		Store: store, Notifiers: notifiers, Keys: keys, Self: w.env.self, Scope: w.env.self,
-		Now: time.Now, Log: w.log,
-		Reads: confirmReads, Every: confirmEvery, Settle: settle,
+	keeper := newKeeper(api, b.env.Self)
+	return wiring.Assemble(cfg, wiring.Parts{
+		Cloud: core.GCP, Lookup: b.clients.secret,
+		Objects: func(place config.Location) (record.Objects, error) { return b.objects(ctx, place) },
+		Dog: watchdog.Config{
+			Cloud: keeper, Rules: rules, Expect: expect(keeper),
+			Keys: keys, Self: b.env.Self, Scope: b.env.Self, Log: b.log,
+			Reads: confirmReads, Every: confirmEvery, Settle: settle,
+		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &watch{keys: keys, dog: dog, beat: beat}, nil
 }
 
 // expect makes reads bring the roles that the snapshot names: a binding may be
@@ -122,137 +90,24 @@ func newKeeper(api cloudkms.Clients, self string) *cloudkms.Keeper {
 	return cloudkms.New(api, cloudkms.Options{Self: self, Builtin: gcpkms.Builtin})
 }
 
-// config reads, verifies and parses, in that order: of a file with another sum
-// nothing is looked at.
-func (w *wiring) config(ctx context.Context) (*config.Config, error) {
-	src, err := w.env.source()
+// object opens a configuration that is an object of a bucket.
+func (b *builder) object(ctx context.Context, src wiring.Source) (io.ReadCloser, error) {
+	client, err := b.clients.storage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	data, err := w.read(ctx, src)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration %s: %w", w.env.place, err)
-	}
-	if src.sum != "" {
-		if err := config.Verify(data, src.sum); err != nil {
-			return nil, err
-		}
-	}
-	cfg, err := config.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", w.env.place, err)
-	}
-	return cfg, nil
-}
-
-func (w *wiring) read(ctx context.Context, src source) ([]byte, error) {
-	var body io.ReadCloser
-	if src.bucket == "" {
-		f, err := os.Open(src.path)
-		if err != nil {
-			return nil, err
-		}
-		body = f
-	} else {
-		client, err := w.clients.storage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		out, err := client.Objects.Get(src.bucket, src.path).Context(ctx).Download()
-		if err != nil {
-			return nil, err
-		}
-		body = out.Body
-	}
-	defer body.Close()
-	return io.ReadAll(io.LimitReader(body, maxConfig))
-}
-
-// store opens where records are kept.
-func (w *wiring) store(ctx context.Context, cfg *config.Config, place config.Location) (*record.Store, error) {
-	signing, err := w.signing(cfg.Signing)
+	out, err := client.Objects.Get(src.Bucket, src.Path).Context(ctx).Download()
 	if err != nil {
 		return nil, err
 	}
-	switch place.Scheme {
-	case "gs":
-		client, err := w.clients.storage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return record.NewStore(gcsstore.New(client, place.Bucket, place.Prefix), signing), nil
-	case "file":
-		objects, err := dirstore.New(place.Dir)
-		if err != nil {
-			return nil, err
-		}
-		return record.NewStore(objects, signing), nil
-	}
-	return nil, fmt.Errorf("a store of the scheme %s can't be reached from Google Cloud: use gs://bucket/prefix", place.Scheme)
+	return out.Body, nil
 }
 
-// signing makes the signer of snapshots; nil where none is configured.
-func (w *wiring) signing(c *config.Signing) (*record.Signing, error) {
-	if c == nil {
-		return nil, nil
-	}
-	if _, ok := c.KMSKey(); ok {
-		// Whole snapshots, which need signatures, are for AWS alone; here a
-		// snapshot only says what Confluent had.
-		w.log.Warn("snapshots of Google Cloud keys are not signed: signing.key is held by AWS KMS")
-		return nil, nil
-	}
-	public, err := record.ParsePublicKey(c.PublicKey)
-	if err != nil {
-		return nil, fmt.Errorf("signing.public_key: %w", err)
-	}
-	pem, err := os.ReadFile(c.Key)
-	if err != nil {
-		return nil, fmt.Errorf("signing.key: %w", err)
-	}
-	sign, err := record.KeyFileSigner(pem)
-	if err != nil {
-		return nil, fmt.Errorf("signing.key: %w", err)
-	}
-	return &record.Signing{Sign: sign, Public: public}, nil
-}
-
-// notifiers makes the configured channels. Their addresses are resolved when
-// something is sent, so a missing secret delays an alert and nothing else.
-func (w *wiring) notifiers(cfg *config.Config, client *notify.Client) ([]watchdog.Notifier, error) {
-	var out []watchdog.Notifier
-	for _, c := range cfg.Alerts {
-		n, err := w.notifier(c, client)
-		if err != nil {
-			return nil, fmt.Errorf("alerts: %s: %w", c.Name, err)
-		}
-		out = append(out, n)
-	}
-	return out, nil
-}
-
-func (w *wiring) notifier(c config.Channel, client *notify.Client) (watchdog.Notifier, error) {
-	filter := notify.Filter{Min: alert.Severity(c.Min), Keys: c.Keys}
-	switch c.Kind {
-	case "slack":
-		return notify.NewSlack(notify.SlackConfig{Name: c.Name, Resolve: w.resolver(c.URL), Client: client, Filter: filter})
-	case "stdout":
-		return notify.NewStdout(os.Stdout, filter)
-	}
-	return nil, errors.New("this function knows no such channel")
-}
-
-func (w *wiring) heartbeat(cfg *config.Config, client *notify.Client, keys int) (func(context.Context) error, error) {
-	if cfg.Heartbeat == nil {
-		return nil, nil
-	}
-	h, err := notify.NewHeartbeat(w.resolver(cfg.Heartbeat.URL), client)
+// objects opens the bucket in which records are kept.
+func (b *builder) objects(ctx context.Context, place config.Location) (record.Objects, error) {
+	client, err := b.clients.storage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) error { return h.Beat(ctx, notify.Beat{Keys: keys}) }, nil
-}
-
-func (w *wiring) resolver(s config.Secret) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) { return s.Resolve(ctx, w.clients.secret) }
+	return gcsstore.New(client, place.Bucket, place.Prefix), nil
 }

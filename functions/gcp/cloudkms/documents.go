@@ -9,6 +9,7 @@ import (
 	"google.golang.org/api/cloudkms/v1"
 
 	"byokwatch/core"
+	"byokwatch/core/share"
 )
 
 // policyVersion is asked for in every read of a policy, and written with it.
@@ -69,7 +70,7 @@ func (k *Keeper) policyOf(ctx context.Context, id string, reserve time.Duration)
 }
 
 func (r *reading) ringPolicy(ctx context.Context, ring string) (core.Document, error) {
-	return share(ctx, r.view, "policy of "+ring, func(ctx context.Context) (core.Document, error) {
+	return share.Once(ctx, r.view, "policy of "+ring, func(ctx context.Context) (core.Document, error) {
 		out, err := try(ctx, r.opts, 0, func(ctx context.Context) (*cloudkms.Policy, error) {
 			return r.api.KMS.Projects.Locations.KeyRings.GetIamPolicy(ring).OptionsRequestedPolicyVersion(policyVersion).Context(ctx).Do()
 		})

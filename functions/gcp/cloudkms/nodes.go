@@ -13,6 +13,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/pattern"
+	"byokwatch/core/share"
 )
 
 // maxDepth is more levels than there can be: folders nest 10 deep
@@ -42,7 +43,7 @@ func (r *reading) nodes(ctx context.Context, project string) (core.Policy, error
 }
 
 func (r *reading) nodePolicy(ctx context.Context, node string) (core.Document, error) {
-	return share(ctx, r.view, "policy of "+node, func(ctx context.Context) (core.Document, error) {
+	return share.Once(ctx, r.view, "policy of "+node, func(ctx context.Context) (core.Document, error) {
 		in := &cloudresourcemanager.GetIamPolicyRequest{Options: &cloudresourcemanager.GetPolicyOptions{RequestedPolicyVersion: policyVersion}}
 		out, err := try(ctx, r.opts, 0, func(ctx context.Context) (*cloudresourcemanager.Policy, error) {
 			switch kindOf(node) {
@@ -69,7 +70,7 @@ func kindOf(node string) string {
 // parentOf is what stands above a node; "" where that is nothing, or where we
 // may not know.
 func (r *reading) parentOf(ctx context.Context, node string) (string, error) {
-	return share(ctx, r.view, "parent of "+node, func(ctx context.Context) (string, error) {
+	return share.Once(ctx, r.view, "parent of "+node, func(ctx context.Context) (string, error) {
 		parent, err := try(ctx, r.opts, 0, func(ctx context.Context) (string, error) {
 			switch kindOf(node) {
 			case "organizations":
@@ -103,7 +104,7 @@ func (r *reading) parentOf(ctx context.Context, node string) (string, error) {
 // so each is read by itself
 // (https://docs.cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies).
 func (r *reading) denyPolicies(ctx context.Context, node string) (core.Document, error) {
-	return share(ctx, r.view, "deny policies of "+node, func(ctx context.Context) (core.Document, error) {
+	return share.Once(ctx, r.view, "deny policies of "+node, func(ctx context.Context) (core.Document, error) {
 		text, err := r.readDeny(ctx, "policies/"+url.PathEscape("cloudresourcemanager.googleapis.com/"+node)+"/denypolicies")
 		return maybe(core.DenyPolicies, node, "iam.denypolicies.list or iam.denypolicies.get", text, err)
 	})

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"byokwatch/core"
+	"byokwatch/core/share"
 )
 
 // Read returns every document of the key: CryptoKey, CryptoKeyVersions, an
@@ -26,7 +27,7 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 	defer cancel()
 	first, cancel := context.WithTimeout(ctx, k.opts.Reading*6/10) // the roles come after
 	defer cancel()
-	r := &reading{Keeper: k, key: key, view: viewOf(ctx, key.ID)}
+	r := &reading{Keeper: k, key: key, view: share.Of(ctx, key.ID)}
 	var own [3]core.Document
 	var failed [3]error
 	var above core.Policy
@@ -87,7 +88,7 @@ func none(errs []error) error {
 type reading struct {
 	*Keeper
 	key  core.Key
-	view *view
+	view *share.View
 }
 
 // maybe makes a document of something above the key: its text, or why we may not

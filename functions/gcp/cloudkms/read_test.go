@@ -19,6 +19,7 @@ import (
 	"google.golang.org/api/option"
 
 	"byokwatch/core"
+	"byokwatch/core/share"
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
 )
@@ -237,7 +238,7 @@ func TestAPassReadsWhatKeysShareOnce(t *testing.T) {
 			put(t, c, id, bind(byok, group))
 			keys = append(keys, core.Key{ID: id, Cloud: core.GCP, Needs: payments.Needs})
 		}
-		ctx := cloudkms.WithPass(t.Context())
+		ctx := share.WithPass(t.Context(), time.Now)
 		var all sync.WaitGroup
 		for _, one := range keys {
 			all.Go(func() {
@@ -270,7 +271,7 @@ func TestAPassForgetsFailuresAndWhatIsOld(t *testing.T) {
 		third := core.Key{ID: key + "3", Cloud: core.GCP}
 		c.AddKey(other.ID, 1)
 		c.AddKey(third.ID, 1)
-		ctx, k := cloudkms.WithPass(t.Context()), keeper(c)
+		ctx, k := share.WithPass(t.Context(), time.Now), keeper(c)
 		c.Inject(gcptest.Fault{Op: "GetIamPolicy", Resource: ring, Kind: gcptest.Other, Code: 418, Status: "TEAPOT"})
 		if _, err := k.Read(ctx, payments); err == nil {
 			t.Fatal("no error")
@@ -290,7 +291,7 @@ func TestACancelledReadSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := levels(t)
 		c.SetFaults(gcptest.Faults{Slow: 1, SlowFor: time.Hour})
-		ctx, cancel := context.WithCancel(cloudkms.WithPass(t.Context()))
+		ctx, cancel := context.WithCancel(share.WithPass(t.Context(), time.Now))
 		time.AfterFunc(time.Second, cancel)
 		begun := time.Now()
 		if _, err := keeper(c).Read(ctx, payments); !errors.Is(err, context.Canceled) || time.Since(begun) > 2*time.Second {

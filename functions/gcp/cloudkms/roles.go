@@ -12,6 +12,7 @@ import (
 	"google.golang.org/api/iam/v1"
 
 	"byokwatch/core"
+	"byokwatch/core/share"
 	"byokwatch/core/strict"
 )
 
@@ -87,7 +88,7 @@ func (k *Keeper) Remember(key core.Key, roles ...string) []string {
 // readRole reads a role. A predefined one takes no right
 // (https://docs.cloud.google.com/iam/docs/reference/rest/v1/roles/get).
 func (r *reading) readRole(ctx context.Context, name string) (core.Document, error) {
-	return share(ctx, r.view, "role "+name, func(ctx context.Context) (core.Document, error) {
+	return share.Once(ctx, r.view, "role "+name, func(ctx context.Context) (core.Document, error) {
 		out, err := try(ctx, r.opts, 0, func(ctx context.Context) (*iam.Role, error) {
 			switch kindOf(name) {
 			case "projects":
