@@ -256,13 +256,15 @@ func (d *draft) suspect() *core.Change {
 }
 
 // accounts says that an event which shows no policy explains, by its operation
-// on its resource, what a policy lacks, and that no later one on it is known.
+// on its resource, what a policy lacks, and that nobody is known to have touched
+// that later. An event that names nobody, as Key Vault's own, may be of the same
+// edit.
 func (d *draft) accounts(s record.Sighting, lacking core.Policy, lost []core.Requirement) bool {
 	if s.Resource == "" || d.rules.Explains == nil || len(lost) == 0 || len(lacking) == 0 {
 		return false
 	}
 	later := slices.ContainsFunc(d.rec.Seen, func(o record.Sighting) bool {
-		return o.Resource == s.Resource && o.At.After(s.At) && o.Actor.ID != d.Self
+		return o.Resource == s.Resource && o.At.After(s.At) && o.Actor.ID != "" && o.Actor.ID != d.Self
 	})
 	return !later && d.rules.Explains(s.Change, lacking, d.goodDocs, lost)
 }

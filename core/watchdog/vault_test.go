@@ -51,6 +51,11 @@ func TestAnOperationOnAResourceNamesWhoDidIt(t *testing.T) {
 			time.Sleep(time.Second)
 			return []core.Change{first, w.bare("jane", "Write", lost)}
 		}, false, ""},
+		"the one whose edit is told once more without a name": {func(w *world) []core.Change {
+			first := w.bare("terraform", "Delete", lost)
+			time.Sleep(time.Second)
+			return []core.Change{first, w.bare("", "Changed", lost)}
+		}, false, "terraform"},
 		"the one who is known only after the restore": {func(w *world) []core.Change {
 			return []core.Change{w.bare("terraform", "Delete", lost)}
 		}, true, "terraform"},
