@@ -9,6 +9,7 @@ GOFLAGS_GCP := -trimpath -buildvcs=false -ldflags "-s -w -buildid="
 FUZZTIME ?= 20s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+AZURITE := dist/tools/azurite
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +22,17 @@ build: ## build the CLI and the functions for this machine into dist/
 	CGO_ENABLED=0 go build $(GOFLAGS_AWS) -o dist/aws/bootstrap ./functions/aws
 	CGO_ENABLED=0 go build $(GOFLAGS_GCP) -o dist/gcp/byokwatch-gcp ./functions/gcp
 
-test: ## vet, formatting, house rules and every test
+test: $(AZURITE)/installed ## vet, formatting, house rules and every test
 	go vet ./...
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go test ./...
+
+# Microsoft's emulator of Blob Storage, which the store's tests run against. The
+# lock file says what is installed, to the byte.
+$(AZURITE)/installed: functions/azure/blobstore/testdata/azurite/package.json functions/azure/blobstore/testdata/azurite/package-lock.json
+	@mkdir -p $(AZURITE) && rm -f $@ && cp $^ $(AZURITE)/
+	@{ npm ci --prefix $(AZURITE) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; } || \
+		echo "SKIPPED: npm could not install Azurite: what needs it is not tested"
 
 bench: ## how fast it judges, plans and starts
 	go test -run '^$$' -bench . -benchmem ./...
