@@ -24,6 +24,20 @@ func (r Result) String() string {
 	return "undetermined"
 }
 
+// WorseThan orders results from Missing over Undetermined to Met.
+func (r Result) WorseThan(other Result) bool { return r.rank() < other.rank() }
+
+func (r Result) rank() int {
+	switch r {
+	case Met:
+		return 2
+	case Undetermined:
+		return 1
+	case Missing:
+	}
+	return 0
+}
+
 // MarshalText makes JSON say met, missing or undetermined.
 func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 

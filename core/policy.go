@@ -1,5 +1,10 @@
 package core
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
 // Kind says what a Document is: which cloud API answered with it.
 type Kind string
 
@@ -113,6 +118,12 @@ next:
 // for the same policy have one Digest. The form is "sha256:" and 64 hex digits;
 // empty means that the policy could not be read or parsed.
 type Digest string
+
+// DigestOf is the digest of a policy's canonical text.
+func DigestOf(canonical string) Digest {
+	h := sha256.Sum256([]byte(canonical))
+	return Digest("sha256:" + hex.EncodeToString(h[:]))
+}
 
 // Short is the part of a digest that people compare by eye.
 func (d Digest) Short() string {

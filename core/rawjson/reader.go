@@ -11,9 +11,9 @@ import (
 	"byokwatch/core/strict"
 )
 
-// Reader walks the tokens of one document. A member that nobody here knows is skipped, as the API may grow; one
-// that differs from a known member in case only is an error, because some
-// reader would take it for that member.
+// Reader walks the tokens of one document. A member that nobody here knows is
+// skipped, as the API may grow; one that differs from a known member in case
+// only is an error, because some reader would take it for that member.
 type Reader struct {
 	d *jsontext.Decoder
 }
@@ -39,7 +39,7 @@ func (r Reader) Object(what string, fields ...Field) (start, end int, err error)
 		return 0, 0, r.d.SkipValue()
 	}
 	if got := r.d.PeekKind(); got != '{' {
-		return 0, 0, fmt.Errorf("%s is %s, not an object", what, describe(got))
+		return 0, 0, fmt.Errorf("%s is %s, not an object", what, Describe(got))
 	}
 	if _, err := r.d.ReadToken(); err != nil {
 		return 0, 0, err
@@ -80,7 +80,7 @@ func (r Reader) Members(what string, read func(name string) error) error {
 		return r.d.SkipValue()
 	}
 	if got := r.d.PeekKind(); got != '{' {
-		return fmt.Errorf("%s is %s, not an object", what, describe(got))
+		return fmt.Errorf("%s is %s, not an object", what, Describe(got))
 	}
 	if _, err := r.d.ReadToken(); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (r Reader) List(what string, element func(i int) error) error {
 		return r.d.SkipValue()
 	}
 	if got := r.d.PeekKind(); got != '[' {
-		return fmt.Errorf("%s is %s, not a list", what, describe(got))
+		return fmt.Errorf("%s is %s, not a list", what, Describe(got))
 	}
 	if _, err := r.d.ReadToken(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (r Reader) Word(name string, to *string) Field {
 
 func (r Reader) readWord(name string, to *string) error {
 	if got := r.d.PeekKind(); got != '"' {
-		return fmt.Errorf("%s is %s, not a string", name, describe(got))
+		return fmt.Errorf("%s is %s, not a string", name, Describe(got))
 	}
 	tok, err := r.d.ReadToken()
 	*to = tok.String()
@@ -151,7 +151,7 @@ func (r Reader) Flag(name string, to *bool) Field {
 	return Field{name, func() error {
 		got := r.d.PeekKind()
 		if got != 't' && got != 'f' {
-			return fmt.Errorf("%s is %s, not a boolean", name, describe(got))
+			return fmt.Errorf("%s is %s, not a boolean", name, Describe(got))
 		}
 		*to = got == 't'
 		return r.d.SkipValue()
@@ -162,7 +162,7 @@ func (r Reader) Flag(name string, to *bool) Field {
 func (r Reader) Number(name string, to *int64) Field {
 	return Field{name, func() error {
 		if got := r.d.PeekKind(); got != '0' {
-			return fmt.Errorf("%s is %s, not a number", name, describe(got))
+			return fmt.Errorf("%s is %s, not a number", name, Describe(got))
 		}
 		tok, err := r.d.ReadToken()
 		if err != nil {
@@ -192,7 +192,8 @@ func (r Reader) OrNull(f Field) Field {
 	}}
 }
 
-func describe(k jsontext.Kind) string {
+// Describe names the kind of a value, as in "a list".
+func Describe(k jsontext.Kind) string {
 	switch k {
 	case '{':
 		return "an object"

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // The names of candidates, for the log and the record.
@@ -236,7 +237,7 @@ func (p policy) admitted() []string {
 		}
 		ids := slices.Clone(s.Principal.AWS)
 		for _, c := range s.Conditions {
-			if key := canonicalKey(c.Key); (key == "aws:principalarn" || key == "aws:principalaccount" || key == "kms:calleraccount") && !negated(lower(c.Operator)) {
+			if key := canonicalKey(c.Key); (key == "aws:principalarn" || key == "aws:principalaccount" || key == "kms:calleraccount") && !negated(wording.Lower(c.Operator)) {
 				ids = append(ids, c.Values...)
 			}
 		}
@@ -291,13 +292,13 @@ func enableAllowed(live, good core.Policy, k core.Key) bool {
 // improves says that a candidate may be written: something lost is what it was
 // in the snapshot, no finding is worse, and the watchdog keeps its rights.
 func (b bench) improves(now, then core.Judgement) bool {
-	if rank(then.Writable) < rank(now.Writable) || len(now.Findings) != len(then.Findings) {
+	if then.Writable.WorseThan(now.Writable) || len(now.Findings) != len(then.Findings) {
 		return false
 	}
 	gained := false
 	for i, f := range then.Findings {
 		before := now.Findings[i].Result
-		if rank(f.Result) < rank(before) {
+		if f.Result.WorseThan(before) {
 			return false
 		}
 		was, known := b.was[f.Requirement]
@@ -305,17 +306,6 @@ func (b bench) improves(now, then core.Judgement) bool {
 		gained = gained || back && f.Result != before && slices.Contains(b.lost, f.Requirement)
 	}
 	return gained
-}
-
-// rank orders results from worst to best.
-func rank(r core.Result) int {
-	switch r {
-	case core.Met:
-		return 2
-	case core.Undetermined:
-		return 1
-	}
-	return 0
 }
 
 func sameResult(a, b core.Candidate) bool {

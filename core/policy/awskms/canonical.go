@@ -1,13 +1,12 @@
 package awskms
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // digest is the digest of what an AWS policy means: the key policy's canonical
@@ -44,7 +43,7 @@ func digestOf(parsed policy, id string, p core.Policy) core.Digest {
 		}
 		meta = m.canonical()
 	}
-	return sum(canonical(parsed, partition(id)) + "\nkey " + meta)
+	return core.DigestOf(canonical(parsed, partition(id)) + "\nkey " + meta)
 }
 
 // canonical is the canonical form of a policy as text for hashing: its
@@ -74,7 +73,7 @@ func (p policy) clauseDigest(s statement, partition string) core.Digest {
 	if strings.Contains(text, "${") {
 		text = p.language() + " " + text
 	}
-	return sum(text)
+	return core.DigestOf(text)
 }
 
 func (s statement) canonical(partition string) string {
@@ -82,13 +81,13 @@ func (s statement) canonical(partition string) string {
 	b = append(b, s.Effect...)
 	b = appendPrincipals(b, "Principal", s.Principal, partition)
 	b = appendPrincipals(b, "NotPrincipal", s.NotPrincipal, partition)
-	b = appendSet(b, "Action", s.Action, lower)
-	b = appendSet(b, "NotAction", s.NotAction, lower)
+	b = appendSet(b, "Action", s.Action, wording.Lower)
+	b = appendSet(b, "NotAction", s.NotAction, wording.Lower)
 	b = appendSet(b, "Resource", s.Resource, nil)
 	b = appendSet(b, "NotResource", s.NotResource, nil)
 	conditions := make([]string, 0, len(s.Conditions))
 	for _, c := range s.Conditions {
-		conditions = append(conditions, string(appendSet(nil, lower(c.Operator)+" "+strconv.Quote(canonicalKey(c.Key)), c.Values, nil)))
+		conditions = append(conditions, string(appendSet(nil, wording.Lower(c.Operator)+" "+strconv.Quote(canonicalKey(c.Key)), c.Values, nil)))
 	}
 	slices.Sort(conditions)
 	for _, c := range conditions {
@@ -112,7 +111,7 @@ func canonicalKey(key string) string {
 			end = i + 1 + j
 		}
 	}
-	return lower(key[:end]) + key[end:]
+	return wording.Lower(key[:end]) + key[end:]
 }
 
 func appendPrincipals(b []byte, name string, p *principals, partition string) []byte {
@@ -153,9 +152,4 @@ func appendSet(b []byte, name string, values []string, fold func(string) string)
 		b = append(strconv.AppendQuote(b, v), ',')
 	}
 	return append(b, ']')
-}
-
-func sum(text string) core.Digest {
-	h := sha256.Sum256([]byte(text))
-	return core.Digest("sha256:" + hex.EncodeToString(h[:]))
 }

@@ -10,6 +10,7 @@ import (
 
 	"byokwatch/core/confluent"
 	lazy "byokwatch/core/pattern"
+	"byokwatch/core/policy/wording"
 )
 
 // exemption is a condition that leaves somebody out of a Deny.
@@ -87,7 +88,7 @@ func (s statement) carve(spared []string) (statement, bool) {
 // ArnNotEquals and ArnNotLike are the same operator.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
 func (e exemption) fits(c condition) bool {
-	return sameNegation(lower(c.Operator), lower(e.operator)) && canonicalKey(c.Key) == canonicalKey(e.key)
+	return sameNegation(wording.Lower(c.Operator), wording.Lower(e.operator)) && canonicalKey(c.Key) == canonicalKey(e.key)
 }
 
 func sameNegation(a, b string) bool {
@@ -99,7 +100,7 @@ func sameNegation(a, b string) bool {
 // only once, in whatever case.
 func (s statement) spelling(operator string) string {
 	for _, c := range s.Conditions {
-		if lower(c.Operator) == lower(operator) {
+		if wording.Lower(c.Operator) == wording.Lower(operator) {
 			return c.Operator
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // test is one condition made ready: one operator over one key.
@@ -32,7 +35,7 @@ type listed struct {
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-intro
 func newTest(c condition, language string) test {
-	t := test{condition: c, op: readOperator(c.Operator), key: lower(c.Key)}
+	t := test{condition: c, op: readOperator(c.Operator), key: wording.Lower(c.Key)}
 	for _, text := range c.Values {
 		l := listed{text: text, variable: language == version2012 && strings.Contains(text, "${")}
 		switch t.op.family {
@@ -56,7 +59,7 @@ func literalOr(op operator, text string) pattern {
 	case like:
 		return globOf(text)
 	case equalFold:
-		return literal(lower(text))
+		return literal(wording.Lower(text))
 	default:
 		return literal(text)
 	}
@@ -87,12 +90,12 @@ func (t *test) timed() bool { return t.key == "aws:currenttime" || t.key == "aws
 
 // holds says whether a request passes the test: so in every world that is
 // possible, in none, or nobody knows.
-func (t *test) holds(r request) truth {
+func (t *test) holds(r request) truth.Truth {
 	if t.op.family == strange || len(t.listed) == 0 {
-		return unknown
+		return truth.Unknown
 	}
 	f := r.fact(t.key)
-	var outcomes []truth
+	var outcomes []truth.Truth
 	if f.absent {
 		outcomes = append(outcomes, t.whenAbsent())
 	}
@@ -100,11 +103,11 @@ func (t *test) holds(r request) truth {
 		outcomes = append(outcomes, t.whenPresent(r, f, values))
 	}
 	if len(outcomes) == 0 {
-		return unknown
+		return truth.Unknown
 	}
 	out := outcomes[0]
 	for _, o := range outcomes[1:] {
-		out = out.agree(o)
+		out = out.Agree(o)
 	}
 	return out
 }
@@ -113,50 +116,50 @@ func (t *test) holds(r request) truth {
 //
 // Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 // and https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
-func (t *test) whenAbsent() truth {
+func (t *test) whenAbsent() truth.Truth {
 	switch {
 	case t.op.family == nullFamily:
 		return t.null("true")
 	case t.op.ifExists, t.op.set == forAll:
-		return yes
+		return truth.Yes
 	case t.op.set == forAny:
-		return no
+		return truth.No
 	}
-	return known(t.op.negated)
+	return truth.Known(t.op.negated)
 }
 
-func (t *test) whenPresent(r request, f fact, values []value) truth {
+func (t *test) whenPresent(r request, f fact, values []value) truth.Truth {
 	if t.op.family == nullFamily {
 		return t.null("false")
 	}
 	if t.op.set == single && len(values) != 1 {
-		return unknown
+		return truth.Unknown
 	}
-	out := known(t.op.set != forAny)
+	out := truth.Known(t.op.set != forAny)
 	for _, v := range values {
 		m := t.matches(r, f, v)
 		if t.op.negated {
-			m = m.not()
+			m = m.Not()
 		}
 		if t.op.set == forAny {
-			out = out.or(m)
+			out = out.Or(m)
 		} else {
-			out = out.and(m)
+			out = out.And(m)
 		}
 	}
 	return out
 }
 
 // null says whether the values of a Null condition list want.
-func (t *test) null(want string) truth {
-	out := no
+func (t *test) null(want string) truth.Truth {
+	out := truth.No
 	for _, l := range t.listed {
-		switch lower(l.text) {
+		switch wording.Lower(l.text) {
 		case want:
-			out = yes
+			out = truth.Yes
 		case "true", "false":
 		default:
-			return unknown
+			return truth.Unknown
 		}
 	}
 	return out
@@ -164,45 +167,45 @@ func (t *test) null(want string) truth {
 
 // matches says whether one value matches any of those listed. An organization
 // is decided only if each one listed is known to be the owner's or Confluent's.
-func (t *test) matches(r request, f fact, v value) truth {
-	out := no
+func (t *test) matches(r request, f fact, v value) truth.Truth {
+	out := truth.No
 	for i := range t.listed {
 		m := t.compare(r, f, v, &t.listed[i])
-		if m == unknown && v.org {
-			return unknown
+		if m == truth.Unknown && v.org {
+			return truth.Unknown
 		}
-		out = out.or(m)
-		if out == yes && !v.org {
-			return yes
+		out = out.Or(m)
+		if out == truth.Yes && !v.org {
+			return truth.Yes
 		}
 	}
 	return out
 }
 
 // compare is one value against one that is listed.
-func (t *test) compare(r request, f fact, v value, l *listed) truth {
+func (t *test) compare(r request, f fact, v value, l *listed) truth.Truth {
 	switch t.op.family {
 	case stringFamily, arnFamily:
 		return t.compareText(r, f, v, l)
 	case dateFamily:
 		if !f.instant || !l.valid || r.at.IsZero() {
-			return unknown
+			return truth.Unknown
 		}
-		return known(t.op.relation.holds(r.at.Compare(l.instant)))
+		return truth.Known(t.op.relation.holds(r.at.Compare(l.instant)))
 	case numericFamily:
 		return t.compareNumber(r, f, v, l)
 	case boolFamily:
 		return t.compareBool(r, f, v, l)
 	case opaqueFamily, nullFamily, strange:
 	}
-	return unknown
+	return truth.Unknown
 }
 
-func (t *test) compareText(r request, f fact, v value, l *listed) truth {
+func (t *test) compareText(r request, f fact, v value, l *listed) truth.Truth {
 	p, segments := l.pattern, l.segments
 	if l.variable {
 		expanded, resolved := r.expand(l.text, t.op.relation == like)
-		if resolved != yes {
+		if resolved != truth.Yes {
 			return resolved
 		}
 		if t.op.relation == equalFold {
@@ -216,80 +219,80 @@ func (t *test) compareText(r request, f fact, v value, l *listed) truth {
 	}
 	switch {
 	case f.instant:
-		return unknown
+		return truth.Unknown
 	case v.org && t.op.family == stringFamily:
 		return r.compareOrganization(v, p)
 	case v.org:
-		return unknown
+		return truth.Unknown
 	case t.op.family == arnFamily:
 		return compareARN(segments, v)
 	}
 	text := v.text
 	if t.op.relation == equalFold {
-		text = lower(text)
+		text = wording.Lower(text)
 	}
 	if v.open {
 		return p.matchOpen(text)
 	}
-	return known(p.match(text))
+	return truth.Known(p.match(text))
 }
 
 // compareARN compares part by part.
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
-func compareARN(segments []pattern, v value) truth {
+func compareARN(segments []pattern, v value) truth.Truth {
 	rest := v.text
 	for i := range 5 {
 		part, after, ok := strings.Cut(rest, ":")
 		switch {
 		case !ok && v.open:
-			return unknown
+			return truth.Unknown
 		case !ok:
-			return no // not an ARN
+			return truth.No // not an ARN
 		case segments == nil:
-			return unknown
+			return truth.Unknown
 		case !segments[i].match(part):
-			return no
+			return truth.No
 		}
 		rest = after
 	}
 	if v.open {
 		return segments[5].matchOpen(rest)
 	}
-	return known(segments[5].match(rest))
+	return truth.Known(segments[5].match(rest))
 }
 
-func (t *test) compareNumber(r request, f fact, v value, l *listed) truth {
+func (t *test) compareNumber(r request, f fact, v value, l *listed) truth.Truth {
 	if !l.valid {
-		return unknown
+		return truth.Unknown
 	}
 	if f.instant {
 		if t.key != "aws:epochtime" || r.at.IsZero() {
-			return unknown
+			return truth.Unknown
 		}
-		return known(t.op.relation.holds(r.at.Compare(epoch(l.number))))
+		return truth.Known(t.op.relation.holds(r.at.Compare(epoch(l.number))))
 	}
 	n, ok := number(v.text)
 	if v.open || v.org || !ok {
-		return unknown
+		return truth.Unknown
 	}
-	return known(t.op.relation.holds(cmp.Compare(n, l.number)))
+	return truth.Known(t.op.relation.holds(cmp.Compare(n, l.number)))
 }
 
-func (t *test) compareBool(r request, f fact, v value, l *listed) truth {
+func (t *test) compareBool(r request, f fact, v value, l *listed) truth.Truth {
 	want := l.text
 	if l.variable {
 		p, resolved := r.expand(l.text, false)
-		if resolved != yes {
+		if resolved != truth.Yes {
 			return resolved
 		}
 		want = string(p)
 	}
-	want, got := lower(want), lower(v.text)
+	want, got := wording.Lower(want), wording.Lower(v.text)
 	if v.open || v.org || f.instant || want != "true" && want != "false" || got != "true" && got != "false" {
-		return unknown
+		return truth.Unknown
 	}
-	return known(want == got)
+	return truth.Known(want == got)
 }
 
 func number(s string) (float64, bool) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	lazy "byokwatch/core/pattern"
+	"byokwatch/core/policy/wording"
 )
 
 // clause is the smallest thing that a statement says: one principal and one
@@ -74,7 +75,7 @@ func (p policy) effect(effect string) []clause {
 func (p policy) plain(conditions []condition) []condition {
 	out := make([]condition, 0, len(conditions))
 	for _, c := range conditions {
-		out = append(out, condition{Operator: lower(c.Operator), Key: canonicalKey(c.Key), Values: p.dated(c.Values)})
+		out = append(out, condition{Operator: wording.Lower(c.Operator), Key: canonicalKey(c.Key), Values: p.dated(c.Values)})
 	}
 	return out
 }
@@ -229,7 +230,7 @@ func effectless(s statement) bool {
 func lowered(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = lower(s)
+		out[i] = wording.Lower(s)
 	}
 	return sortedSet(out)
 }

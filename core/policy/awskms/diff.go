@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // Trim is what a snapshot keeps of an AWS key: all of it. A key policy stands
@@ -61,10 +62,10 @@ func spellings(policies ...policy) names {
 	for _, p := range policies {
 		for _, s := range p.Statements {
 			for _, a := range slices.Concat(s.Action, s.NotAction) {
-				add(lower(a), a)
+				add(wording.Lower(a), a)
 			}
 			for _, c := range s.Conditions {
-				add(lower(c.Operator), c.Operator)
+				add(wording.Lower(c.Operator), c.Operator)
 				add(canonicalKey(c.Key), c.Key)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // The decision is IAM's: an explicit Deny wins, else an Allow, else nothing is
@@ -17,14 +19,14 @@ import (
 type rule struct {
 	*statement
 	deny      bool
-	action    []string // lower case; of Action or NotAction
-	resource  truth    // whether the statement is about this key
+	action    []string    // lower case; of Action or NotAction
+	resource  truth.Truth // whether the statement is about this key
 	tests     []test
 	timed     bool // a test turns on the time
 	perAction bool // a test turns on the action
 
 	digest core.Digest // of the clause, once somebody asked for it
-	only   truth       // onlyConfluent, once somebody asked for it
+	only   truth.Truth // onlyConfluent, once somebody asked for it
 }
 
 // compile prepares the statements that can have an effect on the key.
@@ -35,7 +37,7 @@ func compile(p policy, in setting) []rule {
 		r := rule{statement: s, deny: s.Effect == "Deny"}
 		for _, list := range [][]string{s.Action, s.NotAction} {
 			for _, a := range list {
-				r.action = append(r.action, lower(a))
+				r.action = append(r.action, wording.Lower(a))
 			}
 		}
 		r.resource = matchResource(s, in, p.language())
@@ -65,31 +67,31 @@ func (t *test) hasVariables() bool {
 // A statement without Action and NotAction is about none.
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
-func (r *rule) matchAction(action string) truth {
+func (r *rule) matchAction(action string) truth.Truth {
 	switch {
 	case r.Action != nil:
 		return r.lists(action)
 	case len(r.NotAction) > 0:
-		return r.lists(action).not()
+		return r.lists(action).Not()
 	case r.NotAction != nil:
-		return unknown
+		return truth.Unknown
 	}
-	return no
+	return truth.No
 }
 
-func (r *rule) lists(action string) truth {
-	out := no
+func (r *rule) lists(action string) truth.Truth {
+	out := truth.No
 	for _, a := range r.action {
 		if !globString(a, action) {
 			continue
 		}
 		if service, _, ok := strings.Cut(a, ":"); a != "*" && (!ok || strings.ContainsAny(service, "*?")) {
 			if a != "*:*" {
-				out = unknown // IAM has no such patterns
+				out = truth.Unknown // IAM has no such patterns
 				continue
 			}
 		}
-		return yes
+		return truth.Yes
 	}
 	return out
 }
@@ -99,19 +101,19 @@ func (r *rule) lists(action string) truth {
 //
 // Sources: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
 // and https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
-func matchResource(s *statement, in setting, language string) truth {
+func matchResource(s *statement, in setting, language string) truth.Truth {
 	if s.NotResource != nil {
-		return unknown
+		return truth.Unknown
 	}
-	out := no
+	out := truth.No
 	for _, text := range s.Resource {
 		switch {
 		case text == "*" || in.keyARN != "" && text == in.keyARN:
-			return yes
+			return truth.Yes
 		case in.key.service == "", language == version2012 && strings.Contains(text, "${"):
-			out = unknown
+			out = truth.Unknown
 		default:
-			out = out.or(matchKey(globOf(text), in.keyARN))
+			out = out.Or(matchKey(globOf(text), in.keyARN))
 		}
 	}
 	return out
@@ -119,27 +121,27 @@ func matchResource(s *statement, in setting, language string) truth {
 
 // matchKey matches a pattern against the key's ARN. A * stays within its part
 // of the ARN; only as the last character may it go beyond.
-func matchKey(p pattern, key string) truth {
+func matchKey(p pattern, key string) truth.Truth {
 	if !p.match(key) {
-		return no
+		return truth.No
 	}
 	_, segments := operator{family: arnFamily}.patterns(p)
-	if p[len(p)-1] == anyRunes || compareARN(segments, value{text: key}) == yes {
-		return yes
+	if p[len(p)-1] == anyRunes || compareARN(segments, value{text: key}) == truth.Yes {
+		return truth.Yes
 	}
-	return unknown
+	return truth.Unknown
 }
 
 // hit is a rule that takes part in a decision.
 type hit struct {
 	rule  *rule
-	match truth // yes or unknown
+	match truth.Truth // yes or unknown
 	as    requester
 }
 
 // decision is what the policy says about one request.
 type decision struct {
-	allowed truth
+	allowed truth.Truth
 	allows  []hit
 	denies  []hit // of the requester and of those who act for it
 }
@@ -149,23 +151,23 @@ type decision struct {
 type evaluator struct {
 	request
 	rules []rule
-	by    []truth // principal, by rule
-	who   []truth // principal and resource, by rule
-	when  []truth // conditions, by rule, for rules that are not perAction
+	by    []truth.Truth // principal, by rule
+	who   []truth.Truth // principal and resource, by rule
+	when  []truth.Truth // conditions, by rule, for rules that are not perAction
 }
 
 func newEvaluator(rules []rule, in setting, r requester) *evaluator {
 	e := &evaluator{
 		request: request{setting: in, requester: r},
 		rules:   rules,
-		by:      make([]truth, len(rules)),
-		who:     make([]truth, len(rules)),
-		when:    make([]truth, len(rules)),
+		by:      make([]truth.Truth, len(rules)),
+		who:     make([]truth.Truth, len(rules)),
+		when:    make([]truth.Truth, len(rules)),
 	}
 	for i := range rules {
 		e.by[i] = r.matchPrincipal(rules[i].statement)
-		e.who[i] = e.by[i].and(rules[i].resource)
-		if e.who[i] != no && !rules[i].perAction {
+		e.who[i] = e.by[i].And(rules[i].resource)
+		if e.who[i] != truth.No && !rules[i].perAction {
 			e.when[i] = e.conditions(&rules[i])
 		}
 	}
@@ -173,46 +175,46 @@ func newEvaluator(rules []rule, in setting, r requester) *evaluator {
 }
 
 // conditions says whether all conditions of a rule hold.
-func (e *evaluator) conditions(r *rule) truth {
-	out := yes
+func (e *evaluator) conditions(r *rule) truth.Truth {
+	out := truth.Yes
 	for i := range r.tests {
-		out = out.and(r.tests[i].holds(e.request))
+		out = out.And(r.tests[i].holds(e.request))
 	}
 	return out
 }
 
 // match says whether a rule is about the request for an action.
-func (e *evaluator) match(i int, action string) truth {
+func (e *evaluator) match(i int, action string) truth.Truth {
 	r := &e.rules[i]
 	m := e.who[i]
-	if m == no {
-		return no
+	if m == truth.No {
+		return truth.No
 	}
-	if m = m.and(r.matchAction(action)); m == no {
-		return no
+	if m = m.And(r.matchAction(action)); m == truth.No {
+		return truth.No
 	}
 	when := e.when[i]
 	if r.perAction {
 		e.action = action
 		when = e.conditions(r)
 	}
-	return m.and(when)
+	return m.And(when)
 }
 
 // decide judges one action, in lower case. others are requesters whose Deny is
 // the requester's as well.
 func (e *evaluator) decide(action string, others ...*evaluator) decision {
 	var d decision
-	allow, deny := no, no
+	allow, deny := truth.No, truth.No
 	for i := range e.rules {
 		m := e.match(i, action)
 		switch {
-		case m == no:
+		case m == truth.No:
 		case e.rules[i].deny:
-			deny = deny.or(m)
+			deny = deny.Or(m)
 			d.denies = append(d.denies, hit{&e.rules[i], m, e.requester})
 		default:
-			allow = allow.or(m)
+			allow = allow.Or(m)
 			d.allows = append(d.allows, hit{&e.rules[i], m, e.requester})
 		}
 	}
@@ -221,13 +223,13 @@ func (e *evaluator) decide(action string, others ...*evaluator) decision {
 			if !other.rules[i].deny {
 				continue
 			}
-			if m := other.match(i, action); m != no {
-				deny = deny.or(m)
+			if m := other.match(i, action); m != truth.No {
+				deny = deny.Or(m)
 				d.denies = append(d.denies, hit{&other.rules[i], m, other.requester})
 			}
 		}
 	}
-	d.allowed = allow.and(deny.not())
+	d.allowed = allow.And(deny.Not())
 	return d
 }
 
@@ -235,7 +237,7 @@ func (e *evaluator) decide(action string, others ...*evaluator) decision {
 func (e *evaluator) retime(in setting) {
 	e.setting = in
 	for i := range e.rules {
-		if e.rules[i].timed && !e.rules[i].perAction && e.who[i] != no {
+		if e.rules[i].timed && !e.rules[i].perAction && e.who[i] != truth.No {
 			e.when[i] = e.conditions(&e.rules[i])
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/expiry"
+	"byokwatch/core/policy/truth"
 )
 
 // maxDates bounds how many dates a policy may name before its dates count as
@@ -55,28 +57,10 @@ func blur(rules []rule) {
 // it are all there is to look at. It leaves the evaluators at another time.
 func (c *court) expires(findings []core.Finding) time.Time {
 	named, ok := dates(c.rules)
-	if !ok || len(named) == 0 || c.at.IsZero() {
+	if !ok {
 		return time.Time{}
 	}
-	var watched []core.Requirement
-	for _, f := range findings {
-		if f.Result == core.Met && f.Severity == core.Critical && f.Aspect != core.Property {
-			watched = append(watched, f.Requirement)
-		}
-	}
-	now := c.at
-	for _, date := range named {
-		for _, at := range []time.Time{date, date.Add(time.Nanosecond)} {
-			if !at.After(now) || !c.ends(watched, at) {
-				continue
-			}
-			if date.After(now) {
-				return date
-			}
-			return at
-		}
-	}
-	return time.Time{}
+	return expiry.First(c.at, named, expiry.Watched(findings), c.ends)
 }
 
 // ends says that one of needs is not Met at a time.
@@ -95,6 +79,6 @@ func (c *court) ends(needs []core.Requirement, at time.Time) bool {
 		if need.Aspect == core.Own {
 			bench, err = c.benchOfSelf()
 		}
-		return err != nil || c.decide(bench, need.Permission).allowed != yes
+		return err != nil || c.decide(bench, need.Permission).allowed != truth.Yes
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // Reasons are for a person who is on call, tired, and has the policy open in
@@ -16,7 +18,7 @@ import (
 func (r *rule) label() string {
 	n := "statement " + strconv.Itoa(r.index)
 	if r.Sid != "" {
-		n += " (" + strconv.Quote(abridge(r.Sid, 80)) + ")"
+		n += " (" + strconv.Quote(wording.Abridge(r.Sid, 80)) + ")"
 	}
 	return n
 }
@@ -118,7 +120,7 @@ func (c *court) whyOpen(e *evaluator, action string, open []hit) (reason, remedy
 	asked := request{setting: c.setting, requester: h.as, action: action}
 	var undecided []test
 	for i := range h.rule.tests {
-		if h.rule.tests[i].holds(asked) == unknown {
+		if h.rule.tests[i].holds(asked) == truth.Unknown {
 			undecided = append(undecided, h.rule.tests[i])
 		}
 	}
@@ -127,9 +129,9 @@ func (c *court) whyOpen(e *evaluator, action string, open []hit) (reason, remedy
 		cause = "whether " + h.rule.label() + verb + toStorage(h) + " can't be told from here: it turns on" + turnsOn(undecided)
 	case h.rule.NotPrincipal != nil:
 		cause = h.rule.label() + verb + " to everyone but those in its NotPrincipal, which would have to list role, account and session of " + h.as.arn + " alike"
-	case h.as.matchPrincipal(h.rule.statement) == unknown:
+	case h.as.matchPrincipal(h.rule.statement) == truth.Unknown:
 		cause = h.rule.label() + verb + " only to some of those that Confluent may be: a session, or one principal of the account"
-	case h.rule.resource == unknown:
+	case h.rule.resource == truth.Unknown:
 		cause = "whether " + h.rule.label() + ", which" + verb + ", is about this key can't be told"
 	default:
 		cause = "what " + h.rule.label() + " means can't be told"
@@ -195,29 +197,12 @@ func shortList(values []string) string {
 	}
 	var shown []string
 	for _, v := range values[:min(2, len(values))] {
-		shown = append(shown, abridge(v, 160))
+		shown = append(shown, wording.Abridge(v, 160))
 	}
 	if more := len(values) - 2; more > 0 {
 		return strings.Join(shown, ", ") + fmt.Sprintf(" and %d more", more)
 	}
 	return strings.Join(shown, ", ")
-}
-
-// longest is how many characters of a reason are kept: findings are stored and
-// sent, and what stands in a policy is its writer's choice.
-const longest = 600
-
-// abridge cuts a text to so many characters.
-func abridge(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for i := range s {
-		if most--; most < 0 {
-			return s[:i] + "…"
-		}
-	}
-	return s
 }
 
 // whyNotAllowed looks for the Allow that came closest and says what keeps it
@@ -242,7 +227,7 @@ func (c *court) whyNotAllowed(e *evaluator, action, permission string) (near []h
 		}
 		return nil, "no statement allows it to this role", "add the statements that Confluent asks for"
 	}
-	return []hit{{best.rule, no, e.requester}}, best.reason, best.remedy
+	return []hit{{best.rule, truth.No, e.requester}}, best.reason, best.remedy
 }
 
 // miss is an Allow that does not allow what is asked, and what it lacks. The
@@ -256,27 +241,27 @@ type miss struct {
 func (c *court) miss(e *evaluator, i int, action, permission string) miss {
 	r := &c.rules[i]
 	who, what := e.by[i], r.matchAction(action)
-	named := who == yes && e.closest(r.Principal) != asEveryone
+	named := who == truth.Yes && e.closest(r.Principal) != asEveryone
 	switch {
-	case who == yes && r.Action == nil && r.NotAction == nil:
+	case who == truth.Yes && r.Action == nil && r.NotAction == nil:
 		return miss{5, r, r.label() + " has no Action and so has no effect", `give it an Action`}
-	case who == yes && what == yes && r.Resource == nil && r.NotResource == nil:
+	case who == truth.Yes && what == truth.Yes && r.Resource == nil && r.NotResource == nil:
 		return miss{9, r, r.label() + " has no Resource and so has no effect", `write "Resource": "*"`}
-	case who == yes && what == yes && r.resource == no:
+	case who == truth.Yes && what == truth.Yes && r.resource == truth.No:
 		return miss{8, r, r.label() + " allows it on " + shortList(r.Resource) + ", which is not this key", `write "Resource": "*"`}
-	case who == yes && what == yes && !named:
+	case who == truth.Yes && what == truth.Yes && !named:
 		return miss{2, r, r.label() + " allows it to others, only" + phrases(e.failing(r, action)), "add a statement that allows it to Confluent"}
-	case who == yes && what == yes:
+	case who == truth.Yes && what == truth.Yes:
 		return miss{7, r, r.label() + " allows it only" + phrases(e.failing(r, action)), "allow it to Confluent without a condition, as Confluent asks"}
-	case who == no && what == yes && dead(r.Principal) != "":
+	case who == truth.No && what == truth.Yes && dead(r.Principal) != "":
 		return miss{4, r, r.label() + " allows it to " + dead(r.Principal) + ", the ID of a role or user that no longer exists", "put " + e.arn + " in its place, once that role exists again"}
-	case who == no && what == yes && e.miscased(r.Principal) != "":
+	case who == truth.No && what == truth.Yes && e.miscased(r.Principal) != "":
 		return miss{4, r, r.label() + " allows it to " + e.miscased(r.Principal) + ", which differs in case", "write " + e.arn}
-	case named && what == no && r.lacksStar(action) != "":
+	case named && what == truth.No && r.lacksStar(action) != "":
 		return miss{6, r, r.label() + " allows " + r.lacksStar(action) + " without the *", `write "` + r.lacksStar(action) + `*"`}
-	case named && what == no && r.Action != nil:
+	case named && what == truth.No && r.Action != nil:
 		return miss{3, r, r.label() + " allows other actions but not this one", `add "` + permission + `" to its Action`}
-	case named && what == no:
+	case named && what == truth.No:
 		return miss{3, r, r.label() + " allows everything but what its NotAction lists, and that includes this", `take "` + permission + `" out of its NotAction`}
 	}
 	return miss{}
@@ -287,7 +272,7 @@ func (e *evaluator) failing(r *rule, action string) []test {
 	e.action = action
 	var out []test
 	for i := range r.tests {
-		if r.tests[i].holds(e.request) == no {
+		if r.tests[i].holds(e.request) == truth.No {
 			out = append(out, r.tests[i])
 		}
 	}
@@ -308,7 +293,7 @@ func (r *rule) lacksStar(action string) string {
 func publishedWithStar(action string) bool {
 	for _, s := range confluent.AWSStatements() {
 		for _, published := range s.Actions {
-			if lower(published) == action+"*" {
+			if wording.Lower(published) == action+"*" {
 				return true
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/truth"
 )
 
 // setting is what a judgement knows beside the policy.
@@ -202,27 +203,27 @@ func (r request) organization(after string) fact {
 
 // compareOrganization compares Confluent's organization with a listed text: no
 // for the owner's own, yes for the configured one, else nobody knows.
-func (s setting) compareOrganization(v value, p pattern) truth {
+func (s setting) compareOrganization(v value, p pattern) truth.Truth {
 	listed, ok := p.plain()
 	if v.text == "" { // aws:PrincipalOrgID
 		switch {
 		case ok && listed == s.confluent && s.confluent != "":
-			return yes
+			return truth.Yes
 		case ok && listed == s.own && s.own != "":
-			return no
+			return truth.No
 		}
-		return unknown
+		return truth.Unknown
 	}
 	// aws:PrincipalOrgPaths: the ID, a slash, and a path that we don't know.
 	if s.own != "" && s.own != s.confluent && len(p) > len(s.own) {
 		if head, ok := p[:len(s.own)+1].plain(); ok && head == s.own+"/" {
-			return no
+			return truth.No
 		}
 	}
-	if s.confluent != "" && p.matchOpen(s.confluent+"/") == yes {
-		return yes
+	if s.confluent != "" && p.matchOpen(s.confluent+"/") == truth.Yes {
+		return truth.Yes
 	}
-	return unknown
+	return truth.Unknown
 }
 
 // onlyWith lists the actions whose requests can hold a condition key of KMS's;

@@ -6,6 +6,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // Fragment is what a person may add to the key policy's Statement to give what
@@ -36,7 +37,7 @@ func lacking(q core.Question, missing []core.Requirement) []statement {
 			var actions []string
 			for _, a := range asked.Actions {
 				if slices.ContainsFunc(missing, func(r core.Requirement) bool {
-					return r.Aspect == core.Access && r.Principal == principal && patternWithin(lower(r.Permission), lower(a))
+					return r.Aspect == core.Access && r.Principal == principal && patternWithin(wording.Lower(r.Permission), wording.Lower(a))
 				}) {
 					actions = append(actions, a)
 				}

@@ -3,6 +3,8 @@ package awskms
 import (
 	"strings"
 	"unicode/utf8"
+
+	"byokwatch/core/policy/truth"
 )
 
 // pattern is a text in which * and ? may stand for other characters: the
@@ -72,14 +74,14 @@ func (p pattern) match(s string) bool {
 
 // matchOpen says whether every text that begins with prefix fits, or none, or
 // some.
-func (p pattern) matchOpen(prefix string) truth {
+func (p pattern) matchOpen(prefix string) truth.Truth {
 	if len(p) > 0 && p[len(p)-1] == anyRunes && p.match(prefix) {
-		return yes
+		return truth.Yes
 	}
 	if p.reachable(prefix) {
-		return unknown
+		return truth.Unknown
 	}
-	return no
+	return truth.No
 }
 
 // reachable says whether a text that begins with prefix can fit. It follows all

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"byokwatch/core/policy/truth"
 )
 
 // byRegexp is the oracle: the same pattern, written for another machine.
@@ -35,23 +37,23 @@ func TestALiteralStarIsNoWildcard(t *testing.T) {
 func TestWhatMayFollowAPrefix(t *testing.T) {
 	for _, c := range []struct {
 		pattern, prefix string
-		want            truth
+		want            truth.Truth
 	}{
-		{"*", "", yes},
-		{"*", "abc", yes},
-		{"ab*", "abc", yes},
-		{"a*c*", "abc", yes},
-		{"abc", "abc", unknown},
-		{"abcd", "abc", unknown},
-		{"abc?", "abc", unknown},
-		{"*d", "abc", unknown},
-		{"abcd*", "abc", unknown},
-		{"", "abc", no},
-		{"ab", "abc", no},
-		{"b*", "abc", no},
-		{"a?", "abc", no},
-		{"", "", unknown},
-		{"x", "", unknown},
+		{"*", "", truth.Yes},
+		{"*", "abc", truth.Yes},
+		{"ab*", "abc", truth.Yes},
+		{"a*c*", "abc", truth.Yes},
+		{"abc", "abc", truth.Unknown},
+		{"abcd", "abc", truth.Unknown},
+		{"abc?", "abc", truth.Unknown},
+		{"*d", "abc", truth.Unknown},
+		{"abcd*", "abc", truth.Unknown},
+		{"", "abc", truth.No},
+		{"ab", "abc", truth.No},
+		{"b*", "abc", truth.No},
+		{"a?", "abc", truth.No},
+		{"", "", truth.Unknown},
+		{"x", "", truth.Unknown},
 	} {
 		if got := globOf(c.pattern).matchOpen(c.prefix); got != c.want {
 			t.Errorf("%q on %q…: %v, want %v", c.pattern, c.prefix, got, c.want)
@@ -71,7 +73,7 @@ func FuzzGlob(f *testing.F) {
 		}
 		for cut := range len(s) + 1 {
 			open := globOf(p).matchOpen(s[:cut])
-			if open == yes && !got || open == no && got {
+			if open == truth.Yes && !got || open == truth.No && got {
 				t.Fatalf("%q on %q…: %v, but on %q: %v", p, s[:cut], open, s, got)
 			}
 		}
@@ -80,35 +82,4 @@ func FuzzGlob(f *testing.F) {
 
 func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(c rune) bool { return c >= 0x80 }) < 0
-}
-
-func TestKleenesTables(t *testing.T) {
-	all := []truth{unknown, yes, no}
-	for _, a := range all {
-		for _, b := range all {
-			and, or := unknown, unknown
-			switch {
-			case a == no || b == no:
-				and = no
-			case a == yes && b == yes:
-				and = yes
-			}
-			switch {
-			case a == yes || b == yes:
-				or = yes
-			case a == no && b == no:
-				or = no
-			}
-			if a.and(b) != and || a.or(b) != or {
-				t.Errorf("%v, %v: and %v, or %v", a, b, a.and(b), a.or(b))
-			}
-		}
-		if a.not().not() != a {
-			t.Errorf("not not %v is %v", a, a.not().not())
-		}
-	}
-	var zero truth
-	if zero != unknown {
-		t.Error("what nobody decided is decided")
-	}
 }

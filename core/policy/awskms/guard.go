@@ -8,6 +8,8 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
+	"byokwatch/core/rawjson"
 )
 
 // Guard is the last thing before any step. It trusts nothing that [Candidates]
@@ -152,7 +154,7 @@ func (g guarded) givenBack(c clause) bool {
 	some := false
 	for _, f := range g.was {
 		if f.Aspect != core.Access || whoAWS(f.Principal) != c.who.text || !slices.Contains(configured(g.key), f.Principal) ||
-			!patternWithin(lower(f.Permission), c.what.text) {
+			!patternWithin(wording.Lower(f.Permission), c.what.text) {
 			continue
 		}
 		some = true
@@ -172,9 +174,9 @@ func (g guarded) hadThrough(c clause, r core.Requirement) bool {
 	role, _ := parseARN(r.Principal)
 	for _, b := range g.before.allows() {
 		who := b.who == c.who || b.who == everyone || b.who == term{text: whoAWS(role.account)} ||
-			b.who.except && !strings.Contains(b.who.text, quote(c.who.text)) && !strings.Contains(b.who.text, quote(whoAWS(role.account)))
-		what := !b.what.except && patternWithin(lower(r.Permission), b.what.text) ||
-			b.what.except && !strings.Contains(b.what.text, "*") && !strings.Contains(b.what.text, "?") && !strings.Contains(b.what.text, quote(lower(r.Permission)))
+			b.who.except && !strings.Contains(b.who.text, rawjson.Quote(c.who.text)) && !strings.Contains(b.who.text, rawjson.Quote(whoAWS(role.account)))
+		what := !b.what.except && patternWithin(wording.Lower(r.Permission), b.what.text) ||
+			b.what.except && !strings.Contains(b.what.text, "*") && !strings.Contains(b.what.text, "?") && !strings.Contains(b.what.text, rawjson.Quote(wording.Lower(r.Permission)))
 		if who && what && c.on == b.on && conditionsWithin(c.when, b.when) {
 			return true
 		}
@@ -186,7 +188,7 @@ func (g guarded) hadThrough(c clause, r core.Requirement) bool {
 func askedFor(pattern string) bool {
 	for _, s := range confluent.AWSStatements() {
 		for _, a := range s.Actions {
-			if patternWithin(pattern, lower(a)) {
+			if patternWithin(pattern, wording.Lower(a)) {
 				return true
 			}
 		}

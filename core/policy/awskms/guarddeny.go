@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // keepsDenies checks both ways: no Deny of from is gone or narrower for anybody
@@ -86,7 +87,7 @@ func (g guarded) stays(from policy, d, n statement, exempting bool) bool {
 // no reason to exempt it from any other.
 func concerns(d statement) bool {
 	return d.Action == nil || slices.ContainsFunc(d.Action, func(a string) bool {
-		return slices.ContainsFunc(confluent.AWSPermissions(), func(p confluent.Permission) bool { return globString(lower(a), lower(p.Name)) })
+		return slices.ContainsFunc(confluent.AWSPermissions(), func(p confluent.Permission) bool { return globString(wording.Lower(a), wording.Lower(p.Name)) })
 	})
 }
 

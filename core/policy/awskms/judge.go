@@ -5,6 +5,8 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // revocationMarker begins the Sid of the statement by which an owner says, on
@@ -31,7 +33,7 @@ func Judge(p core.Policy, q core.Question) core.Judgement {
 		case need.Aspect == core.Property:
 			j.Findings[i] = judgeProperty(need, p, q.Key.ID)
 		case err != nil:
-			j.Findings[i].Reason = abridge(err.Error(), longest)
+			j.Findings[i].Reason = wording.Abridge(err.Error(), wording.Longest)
 		}
 	}
 	if err != nil {
@@ -45,7 +47,7 @@ func Judge(p core.Policy, q core.Question) core.Judgement {
 	for i, need := range q.Needs {
 		if need.Aspect != core.Property {
 			f := c.finding(need)
-			f.Reason, f.Remedy = abridge(f.Reason, longest), abridge(f.Remedy, longest)
+			f.Reason, f.Remedy = wording.Abridge(f.Reason, wording.Longest), wording.Abridge(f.Remedy, wording.Longest)
 			j.Findings[i] = f
 		}
 	}
@@ -126,7 +128,7 @@ func (c *court) bench(principal string) ([]*evaluator, error) {
 }
 
 func (c *court) decide(bench []*evaluator, permission string) decision {
-	action := lower(permission)
+	action := wording.Lower(permission)
 	if len(bench) > 1 && confluent.AWSGrantable(permission) {
 		return bench[0].decide(action, bench[1:]...)
 	}
@@ -194,7 +196,7 @@ func (c *court) benchOfSelf() ([]*evaluator, error) {
 // direct says that an allow names the requester itself, or everyone.
 func (e *evaluator) direct(d decision) bool {
 	for _, h := range d.allows {
-		if h.match == yes {
+		if h.match == truth.Yes {
 			if n := e.closest(h.rule.Principal); n == asItself || n == asEveryone || h.rule.Principal == nil {
 				return true
 			}

@@ -9,6 +9,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 const publishedPolicy = `{
@@ -205,7 +206,7 @@ func TestALongPolicyMakesNoLongReason(t *testing.T) {
 			for _, e := range f.Evidence {
 				size += len([]rune(e.Sid))
 			}
-			if size > 2*longest || !utf8.ValidString(f.Reason) {
+			if size > 2*wording.Longest || !utf8.ValidString(f.Reason) {
 				t.Errorf("%.60s…: %d characters about %s, valid: %v", text, size, f.Permission, utf8.ValidString(f.Reason))
 			}
 		}

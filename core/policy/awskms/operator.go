@@ -1,6 +1,10 @@
 package awskms
 
-import "strings"
+import (
+	"strings"
+
+	"byokwatch/core/policy/wording"
+)
 
 // operator is a condition operator taken apart.
 //
@@ -51,7 +55,7 @@ const (
 // could be read in another way.
 func readOperator(name string) operator {
 	var op operator
-	base := lower(name)
+	base := wording.Lower(name)
 	if prefix, rest, ok := strings.Cut(base, ":"); ok {
 		switch prefix {
 		case "forallvalues":

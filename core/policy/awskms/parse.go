@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"byokwatch/core/policy/wording"
+	"byokwatch/core/rawjson"
 	"byokwatch/core/strict"
 )
 
@@ -73,7 +75,7 @@ func (r reader) members(what string, read func(name string) error) error {
 // open consumes the start of an object or array and returns its offset.
 func (r reader) open(kind jsontext.Kind, what string) (int, error) {
 	if got := r.d.PeekKind(); got != kind {
-		return 0, fmt.Errorf("%s is %s, not %s", what, describe(got), describe(kind))
+		return 0, fmt.Errorf("%s is %s, not %s", what, rawjson.Describe(got), rawjson.Describe(kind))
 	}
 	_, err := r.d.ReadToken()
 	return int(r.d.InputOffset()) - 1, err
@@ -127,7 +129,7 @@ func (r reader) statements() ([]statement, error) {
 func (r reader) statement(index int) (statement, error) {
 	s := statement{index: index}
 	if got := r.d.PeekKind(); got != '{' {
-		return s, fmt.Errorf("statement %d is %s, not an object", index, describe(got))
+		return s, fmt.Errorf("statement %d is %s, not an object", index, rawjson.Describe(got))
 	}
 	before := int(r.d.InputOffset())
 	s.start = before + strings.IndexByte(r.text[before:], '{')
@@ -220,14 +222,14 @@ func (r reader) conditions() ([]condition, error) {
 	out := []condition{}
 	operators := map[string]bool{}
 	err := r.members("Condition", func(operator string) error {
-		if folded := lower(operator); operators[folded] {
+		if folded := wording.Lower(operator); operators[folded] {
 			return fmt.Errorf("condition operator %q twice", operator)
 		} else {
 			operators[folded] = true
 		}
 		keys := map[string]bool{}
 		return r.members("Condition "+operator, func(key string) error {
-			if folded := lower(key); keys[folded] {
+			if folded := wording.Lower(key); keys[folded] {
 				return fmt.Errorf("condition key %q twice under %s", key, operator)
 			} else {
 				keys[folded] = true
@@ -242,7 +244,7 @@ func (r reader) conditions() ([]condition, error) {
 
 func (r reader) word(what string) (string, error) {
 	if got := r.d.PeekKind(); got != '"' {
-		return "", fmt.Errorf("%s is %s, not a string", what, describe(got))
+		return "", fmt.Errorf("%s is %s, not a string", what, rawjson.Describe(got))
 	}
 	t, err := r.d.ReadToken()
 	return t.String(), err
@@ -282,40 +284,5 @@ func (r reader) value(what string, scalars bool) (string, error) {
 	case kind == '0':
 		return "", fmt.Errorf("%s is a number; put it in quotes", what)
 	}
-	return "", fmt.Errorf("%s is %s, not a string", what, describe(kind))
-}
-
-func describe(k jsontext.Kind) string {
-	switch k {
-	case '{':
-		return "an object"
-	case '[':
-		return "a list"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	}
-	return "nothing"
-}
-
-// lower folds ASCII only: no reader agrees with another on the rest, and U+017F
-// or U+212A must not pass for s or K.
-func lower(s string) string {
-	for i := range len(s) {
-		if c := s[i]; 'A' <= c && c <= 'Z' {
-			b := []byte(s)
-			for j := i; j < len(b); j++ {
-				if 'A' <= b[j] && b[j] <= 'Z' {
-					b[j] += 'a' - 'A'
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
+	return "", fmt.Errorf("%s is %s, not a string", what, rawjson.Describe(kind))
 }

@@ -7,6 +7,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // bench is what a patch is built from.
@@ -133,7 +134,7 @@ func allWithin(clauses, wider []clause) bool {
 func (b bench) helps(s statement, findings []core.Finding) bool {
 	for _, c := range b.before.spread(s) {
 		for _, f := range findings {
-			if c.who.text == whoAWS(f.Principal) && !c.who.except && !c.what.except && patternWithin(lower(f.Permission), c.what.text) {
+			if c.who.text == whoAWS(f.Principal) && !c.who.except && !c.what.except && patternWithin(wording.Lower(f.Permission), c.what.text) {
 				return true
 			}
 		}
@@ -149,7 +150,7 @@ func (b bench) had(c clause) bool {
 	}
 	some := false
 	for r, f := range b.was {
-		if r.Aspect == core.Access && whoAWS(r.Principal) == c.who.text && patternWithin(lower(r.Permission), c.what.text) {
+		if r.Aspect == core.Access && whoAWS(r.Principal) == c.who.text && patternWithin(wording.Lower(r.Permission), c.what.text) {
 			if f.Result == core.Missing {
 				return false
 			}
@@ -164,7 +165,7 @@ func (b bench) had(c clause) bool {
 func published(pattern string) bool {
 	for _, s := range confluent.AWSStatements() {
 		for _, a := range s.Actions {
-			if patternWithin(pattern, lower(a)) {
+			if patternWithin(pattern, wording.Lower(a)) {
 				return true
 			}
 		}
@@ -312,7 +313,7 @@ func shorten(actions []string) []string {
 		for _, pattern := range s.Actions {
 			var matched []string
 			for _, p := range confluent.AWSPermissions() {
-				if patternWithin(lower(p.Name), lower(pattern)) {
+				if patternWithin(wording.Lower(p.Name), wording.Lower(pattern)) {
 					matched = append(matched, p.Name)
 				}
 			}

@@ -7,6 +7,8 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // requester is whoever makes the request that is judged, as far as we know it.
@@ -103,21 +105,21 @@ func (r requester) named(entry string) naming {
 }
 
 // matchPrincipal says whether a statement's Principal or NotPrincipal covers r.
-func (r requester) matchPrincipal(s *statement) truth {
+func (r requester) matchPrincipal(s *statement) truth.Truth {
 	if s.Principal != nil {
-		out := no
+		out := truth.No
 		for _, entry := range s.Principal.AWS {
 			switch r.named(entry) {
 			case asEveryone, asAccount, asItself:
-				return yes
+				return truth.Yes
 			case asSession, asMember:
-				out = unknown
+				out = truth.Unknown
 			case other:
 			}
 		}
 		return out
 	}
-	return r.spared(s).not()
+	return r.spared(s).Not()
 }
 
 // spared says whether a NotPrincipal leaves r out. A Deny spares only whom it
@@ -125,22 +127,22 @@ func (r requester) matchPrincipal(s *statement) truth {
 // is in we don't know; so a listed role stays unknown.
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
-func (r requester) spared(s *statement) truth {
+func (r requester) spared(s *statement) truth.Truth {
 	if s.NotPrincipal == nil || len(s.NotPrincipal.AWS)+len(s.NotPrincipal.Service)+len(s.NotPrincipal.Federated)+len(s.NotPrincipal.Canonical) == 0 {
-		return unknown
+		return truth.Unknown
 	}
-	out := no
+	out := truth.No
 	for _, entry := range s.NotPrincipal.AWS {
 		switch r.named(entry) {
 		case asEveryone:
-			return yes
+			return truth.Yes
 		case asItself:
 			if s.Effect == "Allow" {
-				return yes
+				return truth.Yes
 			}
-			out = unknown
+			out = truth.Unknown
 		case asAccount, asSession, asMember:
-			out = unknown
+			out = truth.Unknown
 		case other:
 		}
 	}
@@ -174,12 +176,12 @@ func onlyConfluent(s *statement, k core.Key) bool {
 		return slices.ContainsFunc(s.Principal.AWS, theirs)
 	}
 	return slices.ContainsFunc(s.Conditions, func(c condition) bool {
-		switch lower(c.Operator) {
+		switch wording.Lower(c.Operator) {
 		case "stringequals", "stringlike", "stringequalsignorecase", "arnequals", "arnlike":
 		default:
 			return false
 		}
-		switch lower(c.Key) {
+		switch wording.Lower(c.Key) {
 		case "aws:principalarn":
 			return listsOnly(c.Values, func(v string) bool { return !isAccount(v) && theirs(v) })
 		case "aws:principalaccount", "kms:calleraccount":

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/truth"
 )
 
 // dealer deals policies from a seed.
@@ -168,9 +169,9 @@ func verdicts(t testing.TB, p core.Policy, q core.Question) map[string]string {
 		e := newEvaluator(rules, in, r)
 		for _, a := range []string{"kms:decrypt", "kms:encrypt", "kms:putkeypolicy", "kms:creategrant", "kms:listgrants", "kms:schedulekeydeletion"} {
 			d := e.decide(a)
-			deny := no
+			deny := truth.No
 			for _, h := range d.denies {
-				deny = deny.or(h.match)
+				deny = deny.Or(h.match)
 			}
 			out[who+" "+a] = fmt.Sprint(d.allowed, deny)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/stored"
 	"byokwatch/core/strict"
 )
 
@@ -93,30 +94,14 @@ func metadataFile(text string) ([]core.Document, error) {
 	return []core.Document{{Kind: core.KeyMetadata, ID: m.Arn, Text: text}}, nil
 }
 
-// documents reads documents as core writes them. A document that could not be
-// read when it was written stays one that says so.
+// documents reads documents as core writes them.
 func documents(data []byte) ([]core.Document, error) {
-	var docs []core.Document
-	if err := strict.Unmarshal(data, &docs); err != nil {
-		return nil, fmt.Errorf("snapshot: %w", err)
-	}
-	for i, d := range docs {
-		if d.Kind != core.KeyPolicy && d.Kind != core.KeyMetadata {
-			return nil, fmt.Errorf("snapshot: document %d is %q, which is not one of an AWS key", i, d.Kind)
-		}
-		if d.Unreadable != "" {
-			continue
-		}
+	return stored.Documents(data, "an AWS key", []core.Kind{core.KeyPolicy, core.KeyMetadata}, func(d core.Document) error {
 		read := policyFile
 		if d.Kind == core.KeyMetadata {
 			read = metadataFile
 		}
-		if _, err := read(d.Text); err != nil {
-			return nil, fmt.Errorf("snapshot: document %d: %w", i, err)
-		}
-	}
-	if len(docs) == 0 {
-		return nil, errors.New("snapshot: it holds no document")
-	}
-	return docs, nil
+		_, err := read(d.Text)
+		return err
+	})
 }

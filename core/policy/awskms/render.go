@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"byokwatch/core/rawjson"
 )
 
 // maxPolicy is the size limit of a key policy in bytes; it can't be raised.
@@ -35,10 +37,10 @@ func (d draft) text() (string, error) {
 	var b strings.Builder
 	b.WriteString("{\n")
 	if d.version != "" {
-		fmt.Fprintf(&b, "  \"Version\": %s,\n", quote(d.version))
+		fmt.Fprintf(&b, "  \"Version\": %s,\n", rawjson.Quote(d.version))
 	}
 	if d.id != "" {
-		fmt.Fprintf(&b, "  \"Id\": %s,\n", quote(d.id))
+		fmt.Fprintf(&b, "  \"Id\": %s,\n", rawjson.Quote(d.id))
 	}
 	b.WriteString("  \"Statement\": [")
 	for i, s := range d.statements {
@@ -69,11 +71,11 @@ func (s statement) text(margin string) []byte {
 		return s.raw
 	}
 	var members []string
-	add := func(name, value string) { members = append(members, quote(name)+": "+value) }
+	add := func(name, value string) { members = append(members, rawjson.Quote(name)+": "+value) }
 	if s.Sid != "" {
-		add("Sid", quote(s.Sid))
+		add("Sid", rawjson.Quote(s.Sid))
 	}
-	add("Effect", quote(s.Effect))
+	add("Effect", rawjson.Quote(s.Effect))
 	if s.Principal != nil {
 		add("Principal", s.Principal.text())
 	}
@@ -107,7 +109,7 @@ func (p principals) text() string {
 		list []string
 	}{{"AWS", p.AWS}, {"Federated", p.Federated}, {"Service", p.Service}, {"CanonicalUser", p.Canonical}} {
 		if len(k.list) > 0 {
-			kinds = append(kinds, quote(k.name)+": "+listText(k.list))
+			kinds = append(kinds, rawjson.Quote(k.name)+": "+listText(k.list))
 		}
 	}
 	return "{" + strings.Join(kinds, ", ") + "}"
@@ -122,28 +124,21 @@ func conditionsText(conditions []condition) string {
 		if keys[c.Operator] == nil {
 			operators = append(operators, c.Operator)
 		}
-		keys[c.Operator] = append(keys[c.Operator], quote(c.Key)+": "+listText(c.Values))
+		keys[c.Operator] = append(keys[c.Operator], rawjson.Quote(c.Key)+": "+listText(c.Values))
 	}
 	for i, o := range operators {
-		operators[i] = quote(o) + ": {" + strings.Join(keys[o], ", ") + "}"
+		operators[i] = rawjson.Quote(o) + ": {" + strings.Join(keys[o], ", ") + "}"
 	}
 	return "{" + strings.Join(operators, ", ") + "}"
 }
 
 func listText(list []string) string {
 	if len(list) == 1 {
-		return quote(list[0])
+		return rawjson.Quote(list[0])
 	}
 	quoted := make([]string, len(list))
 	for i, s := range list {
-		quoted[i] = quote(s)
+		quoted[i] = rawjson.Quote(s)
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
-}
-
-// quote writes a JSON string. What came out of the strict reader is valid
-// UTF-8; anything else would be made so.
-func quote(s string) string {
-	b, _ := jsontext.AppendQuote(nil, s)
-	return string(b)
 }

@@ -4,16 +4,18 @@ import (
 	"slices"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // settle turns a decision into a finding: the result, the statements that
 // decided it, why, and what a person may write instead.
 func (c *court) settle(f *core.Finding, e *evaluator, d decision) {
-	denied := pick(d.denies, yes)
+	denied := pick(d.denies, truth.Yes)
 	switch {
-	case d.allowed == yes:
+	case d.allowed == truth.Yes:
 		f.Result = core.Met
-		given := pick(d.allows, yes)
+		given := pick(d.allows, truth.Yes)
 		f.Evidence = c.evidence(given)
 		f.Reason, f.Remedy = e.whyMet(given)
 	case len(denied) > 0:
@@ -23,20 +25,20 @@ func (c *court) settle(f *core.Finding, e *evaluator, d decision) {
 	case len(d.allows) == 0:
 		f.Result = core.Missing
 		var near []hit
-		near, f.Reason, f.Remedy = c.whyNotAllowed(e, lower(f.Permission), f.Permission)
+		near, f.Reason, f.Remedy = c.whyNotAllowed(e, wording.Lower(f.Permission), f.Permission)
 		f.Evidence = c.evidence(near)
 	default:
 		f.Result = core.Undetermined
-		open := pick(d.denies, unknown)
-		if len(pick(d.allows, yes)) == 0 {
-			open = append(open, pick(d.allows, unknown)...)
+		open := pick(d.denies, truth.Unknown)
+		if len(pick(d.allows, truth.Yes)) == 0 {
+			open = append(open, pick(d.allows, truth.Unknown)...)
 		}
 		f.Evidence = c.evidence(open)
-		f.Reason, f.Remedy = c.whyOpen(e, lower(f.Permission), open)
+		f.Reason, f.Remedy = c.whyOpen(e, wording.Lower(f.Permission), open)
 	}
 }
 
-func pick(hits []hit, match truth) []hit {
+func pick(hits []hit, match truth.Truth) []hit {
 	var out []hit
 	for _, h := range hits {
 		if h.match == match {
@@ -55,7 +57,7 @@ func (c *court) evidence(hits []hit) []core.Evidence {
 			continue
 		}
 		out = append(out, core.Evidence{
-			Document: c.doc.ID, Statement: h.rule.index, Sid: abridge(h.rule.Sid, 256),
+			Document: c.doc.ID, Statement: h.rule.index, Sid: wording.Abridge(h.rule.Sid, 256),
 			Start: h.rule.start, End: h.rule.end,
 			Clause:        c.digestOfRule(h.rule),
 			ConfluentOnly: h.rule.deny && c.onlyConfluent(h.rule),
@@ -74,8 +76,8 @@ func (c *court) digestOfRule(r *rule) core.Digest {
 }
 
 func (c *court) onlyConfluent(r *rule) bool {
-	if r.only == unknown {
-		r.only = known(onlyConfluent(r.statement, c.key))
+	if r.only == truth.Unknown {
+		r.only = truth.Known(onlyConfluent(r.statement, c.key))
 	}
-	return r.only == yes
+	return r.only == truth.Yes
 }

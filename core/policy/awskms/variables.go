@@ -1,6 +1,11 @@
 package awskms
 
-import "strings"
+import (
+	"strings"
+
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
+)
 
 // expand resolves the policy variables of a text for one request. like says
 // that the text's own * and ? are wildcards; what a variable stands for is
@@ -11,13 +16,13 @@ import "strings"
 // don't know.
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
-func (r request) expand(text string, like bool) (pattern, truth) {
+func (r request) expand(text string, like bool) (pattern, truth.Truth) {
 	read := literal
 	if like {
 		read = globOf
 	}
 	var p pattern
-	resolved := yes
+	resolved := truth.Yes
 	for {
 		before, rest, found := strings.Cut(text, "${")
 		p = append(p, read(before)...)
@@ -26,37 +31,37 @@ func (r request) expand(text string, like bool) (pattern, truth) {
 		}
 		name, after, closed := strings.Cut(rest, "}")
 		if !closed {
-			return nil, unknown
+			return nil, truth.Unknown
 		}
 		v, ok := r.variable(name)
-		resolved = resolved.and(ok)
+		resolved = resolved.And(ok)
 		p = append(p, literal(v)...)
 		text = after
 	}
 }
 
 // variable is the value of what stands between ${ and }.
-func (r request) variable(name string) (string, truth) {
+func (r request) variable(name string) (string, truth.Truth) {
 	switch name {
 	case "*", "?", "$":
-		return name, yes
+		return name, truth.Yes
 	}
 	key, fallback, hasFallback := cutDefault(name)
 	if key == "" || !strings.Contains(key, ":") {
-		return "", unknown
+		return "", truth.Unknown
 	}
-	f := r.fact(lower(key))
+	f := r.fact(wording.Lower(key))
 	switch {
 	case f.instant:
-		return "", unknown
+		return "", truth.Unknown
 	case len(f.present) == 0 && hasFallback:
-		return fallback, yes
+		return fallback, truth.Yes
 	case len(f.present) == 0:
-		return "", no
+		return "", truth.No
 	case f.absent || len(f.present) > 1 || len(f.present[0]) != 1 || f.present[0][0].open || f.present[0][0].org:
-		return "", unknown
+		return "", truth.Unknown
 	}
-	return f.present[0][0].text, yes
+	return f.present[0][0].text, truth.Yes
 }
 
 // cutDefault splits aws:username, 'somebody' into the key and its default.

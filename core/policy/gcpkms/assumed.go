@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // assumed lists what could only take access away and can't be seen, and what
@@ -17,7 +18,7 @@ func (c *court) assumed(p core.Policy) []string {
 	out = append(out, c.barriersAssumed(p)...)
 	for _, d := range p {
 		if d.Kind == core.IAMPolicy && d.Unreadable != "" && d.ID != c.key.ID && !nameless(d.ID) {
-			out = append(out, "what "+placeOf(d.ID, c.key.ID)+" gives does not count: its IAM policy can't be read ("+abridge(d.Unreadable, 120)+")")
+			out = append(out, "what "+placeOf(d.ID, c.key.ID)+" gives does not count: its IAM policy can't be read ("+wording.Abridge(d.Unreadable, 120)+")")
 		}
 	}
 	if !c.topRead() {
@@ -46,7 +47,7 @@ func (c *court) barriersAssumed(p core.Policy) []string {
 		switch {
 		case d.Kind != core.DenyPolicies:
 		case d.Unreadable != "":
-			blind = append(blind, "no deny policy of "+placeOf(d.ID, c.key.ID)+" takes access away: they can't be read ("+abridge(d.Unreadable, 120)+")")
+			blind = append(blind, "no deny policy of "+placeOf(d.ID, c.key.ID)+" takes access away: they can't be read ("+wording.Abridge(d.Unreadable, 120)+")")
 		default:
 			kind, _, _ := strings.Cut(d.ID, "/")
 			read = append(read, kind)

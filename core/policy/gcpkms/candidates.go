@@ -266,12 +266,12 @@ func (b bench) result(additions []addition, versions []string) (core.Policy, err
 // written: something is, no finding is worse, and the watchdog keeps its
 // rights.
 func (b bench) improves(then core.Judgement) (gained int, ok bool) {
-	if rank(then.Writable) < rank(b.now.Writable) || len(then.Findings) != len(b.now.Findings) || then.Disabled {
+	if then.Writable.WorseThan(b.now.Writable) || len(then.Findings) != len(b.now.Findings) || then.Disabled {
 		return 0, false
 	}
 	for i, f := range then.Findings {
 		before := b.now.Findings[i].Result
-		if rank(f.Result) < rank(before) {
+		if f.Result.WorseThan(before) {
 			return 0, false
 		}
 		was, known := b.was[f.Requirement]
@@ -281,17 +281,6 @@ func (b bench) improves(then core.Judgement) (gained int, ok bool) {
 		}
 	}
 	return gained, gained > 0
-}
-
-// rank orders results from worst to best.
-func rank(r core.Result) int {
-	switch r {
-	case core.Met:
-		return 2
-	case core.Undetermined:
-		return 1
-	}
-	return 0
 }
 
 // candidate makes the steps: the policy first, since it is what may be refused.

@@ -1,13 +1,13 @@
 package gcpkms
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // digest is the digest of what reaches Confluent: each binding of its group, or
@@ -43,7 +43,7 @@ func (c *court) digest() core.Digest {
 		}
 	}
 	slices.Sort(lines)
-	return sum(strings.Join(slices.Compact(lines), "\n"))
+	return core.DigestOf(strings.Join(slices.Compact(lines), "\n"))
 }
 
 // canonicalGift is one spelling for all that give the same: where, by which
@@ -56,7 +56,7 @@ func (c *court) canonicalGift(g *gift, words bool) string {
 	if !some && !custom(g.binding.Role) {
 		return ""
 	}
-	return "allow " + strconv.Quote(g.level.doc.ID) + " " + role + " to " + strconv.Quote(lower(named(c.group, g.binding.Members))) + canonicalClause(g.binding.Condition, words)
+	return "allow " + strconv.Quote(g.level.doc.ID) + " " + role + " to " + strconv.Quote(wording.Lower(named(c.group, g.binding.Members))) + canonicalClause(g.binding.Condition, words)
 }
 
 // canonicalRole is a role and what it gives of the needed permissions; a ?
@@ -65,11 +65,11 @@ func (c *court) canonicalRole(role string) (string, bool) {
 	out, some := strconv.Quote(role)+" [", false
 	for _, p := range needed() {
 		switch c.file.gives(role, p, c.project) {
-		case yes:
+		case truth.Yes:
 			out, some = out+p+" ", true
-		case unknown:
+		case truth.Unknown:
 			out, some = out+p+"? ", true
-		case no:
+		case truth.No:
 		}
 	}
 	return out + "]", some
@@ -83,7 +83,7 @@ func (c *court) canonicalBan(b *ban, s subject) string {
 	}
 	var permissions []string
 	for _, p := range c.concerns(s) {
-		if b.rule.forbids(p) != no {
+		if b.rule.forbids(p) != truth.No {
 			permissions = append(permissions, p)
 		}
 	}
@@ -93,8 +93,8 @@ func (c *court) canonicalBan(b *ban, s subject) string {
 	near := func(list []string) string {
 		var out []string
 		for _, p := range list {
-			if s.hitBy(p, c.project) != no {
-				out = append(out, strconv.Quote(lower(p)))
+			if s.hitBy(p, c.project) != truth.No {
+				out = append(out, strconv.Quote(wording.Lower(p)))
 			}
 		}
 		slices.Sort(out)
@@ -153,13 +153,4 @@ func squeezed(expression string) string {
 		b.WriteByte(ch)
 	}
 	return b.String()
-}
-
-// lower folds ASCII only: addresses hold nothing else, and U+212A must not pass
-// for K.
-func lower(s string) string { return foldASCII(s) }
-
-func sum(text string) core.Digest {
-	h := sha256.Sum256([]byte(text))
-	return core.Digest("sha256:" + hex.EncodeToString(h[:]))
 }

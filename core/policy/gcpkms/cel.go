@@ -13,6 +13,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 
 	"byokwatch/core/pattern"
+	"byokwatch/core/policy/truth"
 )
 
 // Bounds of what is evaluated. IAM itself takes far less: 12 logical operators.
@@ -172,12 +173,12 @@ var hidden = []string{
 }
 
 // holds evaluates a condition for a request; a nil one always holds.
-func (x *expression) holds(f facts) truth {
+func (x *expression) holds(f facts) truth.Truth {
 	if x == nil {
-		return yes
+		return truth.Yes
 	}
 	if x.compile(); x.err != nil {
-		return unknown
+		return truth.Unknown
 	}
 	vars := map[string]any{}
 	unknowns := make([]*cel.AttributePatternType, 0, len(hidden)+4)
@@ -197,14 +198,14 @@ func (x *expression) holds(f facts) truth {
 	set("request.time", types.Timestamp{Time: f.at.UTC()}, !f.timeless && x.listed && !f.at.IsZero())
 	partial, err := cel.PartialVars(vars, unknowns...)
 	if err != nil {
-		return unknown
+		return truth.Unknown
 	}
 	out, _, err := x.program.Eval(partial)
 	if err != nil {
-		return unknown
+		return truth.Unknown
 	}
 	if b, ok := out.(types.Bool); ok {
-		return known(bool(b))
+		return truth.Known(bool(b))
 	}
-	return unknown
+	return truth.Unknown
 }

@@ -3,6 +3,9 @@ package gcpkms
 import (
 	"slices"
 	"strings"
+
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // ban is a deny rule as far as one subject is concerned.
@@ -10,7 +13,7 @@ type ban struct {
 	barrier   *barrier
 	rule      *prohibition
 	condition *expression
-	who       truth // the subject is among the denied and not excepted
+	who       truth.Truth // the subject is among the denied and not excepted
 }
 
 // bansFor lists the deny rules that may hit a subject.
@@ -20,7 +23,7 @@ func (c *court) bansFor(s subject) []ban {
 		b := &c.file.barriers[i]
 		for j := range b.rules {
 			rule := &b.rules[j]
-			if who := c.hits(rule, s); who != no {
+			if who := c.hits(rule, s); who != truth.No {
 				out = append(out, ban{barrier: b, rule: rule, condition: c.expression(rule.Condition), who: who})
 			}
 		}
@@ -31,27 +34,27 @@ func (c *court) bansFor(s subject) []ban {
 // hits says whether a rule's principals are the subject's.
 //
 // Source: https://cloud.google.com/iam/docs/deny-overview#structure-deny-rule
-func (c *court) hits(rule *prohibition, s subject) truth {
+func (c *court) hits(rule *prohibition, s subject) truth.Truth {
 	if rule.unread {
-		return unknown
+		return truth.Unknown
 	}
-	denied, excepted := no, no
+	denied, excepted := truth.No, truth.No
 	for _, p := range rule.DeniedPrincipals {
-		denied = denied.or(s.hitBy(p, c.project))
+		denied = denied.Or(s.hitBy(p, c.project))
 	}
 	for _, p := range rule.ExceptionPrincipals {
-		excepted = excepted.or(s.hitBy(p, c.project))
+		excepted = excepted.Or(s.hitBy(p, c.project))
 	}
-	return denied.and(excepted.not())
+	return denied.And(excepted.Not())
 }
 
 // forbids says whether the rule is about a permission.
-func (p *prohibition) forbids(permission string) truth {
+func (p *prohibition) forbids(permission string) truth.Truth {
 	if p.unread {
-		return unknown
+		return truth.Unknown
 	}
 	is := func(pattern string) bool { return covered(pattern, permission) }
-	return known(slices.ContainsFunc(p.DeniedPermissions, is) && !slices.ContainsFunc(p.ExceptionPermissions, is))
+	return truth.Known(slices.ContainsFunc(p.DeniedPermissions, is) && !slices.ContainsFunc(p.ExceptionPermissions, is))
 }
 
 // covered says whether a deny policy's form of a permission, such as
@@ -82,15 +85,15 @@ func covered(pattern, permission string) bool {
 // may well be so by IAM.
 //
 // Source: https://cloud.google.com/iam/docs/conditions-overview#deny-policies
-func (b ban) applies(permission string) truth {
-	return b.who.and(b.rule.forbids(permission)).and(b.condition.holds(facts{tagged: true}))
+func (b ban) applies(permission string) truth.Truth {
+	return b.who.And(b.rule.forbids(permission)).And(b.condition.holds(facts{tagged: true}))
 }
 
 // onlyConfluent says that the rule names nobody but Confluent's group: nobody
 // writes one by mistake.
 func (c *court) onlyConfluent(rule *prohibition) bool {
 	for _, p := range rule.DeniedPrincipals {
-		if address, ok := strings.CutPrefix(p, denyGroup); !ok || !sameAddress(address, c.group.address) {
+		if address, ok := strings.CutPrefix(p, denyGroup); !ok || !wording.Same(address, c.group.address) {
 			return false
 		}
 	}

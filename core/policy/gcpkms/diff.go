@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
+	"byokwatch/core/rawjson"
 )
 
 // Diff lists what changes between two policies by what they mean: who has which
@@ -107,11 +109,11 @@ func shares(text string) ([]share, map[share]string, error) {
 	for _, g := range s.grants {
 		expression := ""
 		if g.condition != "" {
-			o, err := readObject(g.condition)
+			o, err := rawjson.ReadObject(g.condition)
 			if err != nil {
 				return nil, nil, err
 			}
-			expression = unquote(o.get("expression"))
+			expression = rawjson.Unquote(o.Get("expression"))
 		}
 		for _, m := range g.members {
 			sh := share{g.role, expression, foldMember(m)}
@@ -130,7 +132,7 @@ func foldMember(m string) string {
 	if strings.HasPrefix(m, "principal") {
 		return m
 	}
-	return foldASCII(m)
+	return wording.Lower(m)
 }
 
 func diffPolicies(level, was, is string) ([]core.Difference, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 )
 
 // denial is one rule of a deny policy, and how people read about it.
@@ -17,60 +18,60 @@ func denials(text string) ([]denial, error) {
 	if text == "" {
 		return nil, nil
 	}
-	policies, err := readList(text)
+	policies, err := rawjson.ReadList(text)
 	if err != nil {
 		return nil, err
 	}
 	var out []denial
-	for _, e := range policies.elements {
-		policy, err := readObject(e.value)
+	for _, e := range policies.Elements {
+		policy, err := rawjson.ReadObject(e.Value)
 		if err != nil {
 			return nil, err
 		}
-		rules, err := readList(policy.get("rules"))
+		rules, err := rawjson.ReadList(policy.Get("rules"))
 		if err != nil {
 			continue // without rules
 		}
-		name := unquote(policy.get("name"))
-		for _, r := range rules.elements {
-			rule, err := readObject(r.value)
+		name := rawjson.Unquote(policy.Get("name"))
+		for _, r := range rules.Elements {
+			rule, err := rawjson.ReadObject(r.Value)
 			if err != nil {
 				return nil, err
 			}
-			deny, err := readObject(rule.get("denyRule"))
+			deny, err := rawjson.ReadObject(rule.Get("denyRule"))
 			if err != nil {
 				continue
 			}
 			out = append(out, denial{name, deny.String(), fmt.Sprintf("%s: %s to %s%s", name[strings.LastIndexByte(name, '/')+1:],
-				strings.Join(texts(deny.get("deniedPermissions")), ", "), strings.Join(texts(deny.get("deniedPrincipals")), ", "), exceptions(deny))})
+				strings.Join(texts(deny.Get("deniedPermissions")), ", "), strings.Join(texts(deny.Get("deniedPrincipals")), ", "), exceptions(deny))})
 		}
 	}
 	return out, nil
 }
 
-func exceptions(deny jsonObject) string {
+func exceptions(deny rawjson.Object) string {
 	out := ""
-	if l := texts(deny.get("exceptionPermissions")); len(l) > 0 {
+	if l := texts(deny.Get("exceptionPermissions")); len(l) > 0 {
 		out += ", but not " + strings.Join(l, ", ")
 	}
-	if l := texts(deny.get("exceptionPrincipals")); len(l) > 0 {
+	if l := texts(deny.Get("exceptionPrincipals")); len(l) > 0 {
 		out += ", but not to " + strings.Join(l, ", ")
 	}
-	if o, err := readObject(deny.get("denialCondition")); err == nil {
-		out += " where " + unquote(o.get("expression"))
+	if o, err := rawjson.ReadObject(deny.Get("denialCondition")); err == nil {
+		out += " where " + rawjson.Unquote(o.Get("expression"))
 	}
 	return out
 }
 
 // texts lists the strings of a JSON array.
 func texts(list string) []string {
-	l, err := readList(list)
+	l, err := rawjson.ReadList(list)
 	if err != nil {
 		return nil
 	}
-	out := make([]string, len(l.elements))
-	for i, e := range l.elements {
-		out[i] = unquote(e.value)
+	out := make([]string, len(l.Elements))
+	for i, e := range l.Elements {
+		out[i] = rawjson.Unquote(e.Value)
 	}
 	return out
 }
@@ -98,7 +99,7 @@ func diffDenies(level, was, is string) ([]core.Difference, error) {
 
 func (d denial) among(list []denial) bool {
 	for _, o := range list {
-		if d.name == o.name && sameJSON(d.rule, o.rule) {
+		if d.name == o.name && rawjson.Same(d.rule, o.rule) {
 			return true
 		}
 	}
@@ -140,11 +141,11 @@ func diffVersions(key string, from, to core.Policy) ([]core.Difference, error) {
 // diffKeys tells a change of the primary version and of the mark by which an
 // owner revokes a key.
 func diffKeys(was, is string) ([]core.Difference, error) {
-	before, err := readObject(was)
+	before, err := rawjson.ReadObject(was)
 	if err != nil {
 		return nil, err
 	}
-	after, err := readObject(is)
+	after, err := rawjson.ReadObject(is)
 	if err != nil {
 		return nil, err
 	}
@@ -163,24 +164,24 @@ func diffKeys(was, is string) ([]core.Difference, error) {
 	return out, nil
 }
 
-func primaryOf(key jsonObject) string {
-	o, err := readObject(key.get("primary"))
+func primaryOf(key rawjson.Object) string {
+	o, err := rawjson.ReadObject(key.Get("primary"))
 	if err != nil {
 		return "none"
 	}
-	name := unquote(o.get("name"))
+	name := rawjson.Unquote(o.Get("name"))
 	return name[strings.LastIndexByte(name, '/')+1:]
 }
 
 // labelsOf lists the labels of a key.
-func labelsOf(key jsonObject) map[string]string {
+func labelsOf(key rawjson.Object) map[string]string {
 	out := map[string]string{}
-	o, err := readObject(key.get("labels"))
+	o, err := rawjson.ReadObject(key.Get("labels"))
 	if err != nil {
 		return out
 	}
-	for _, m := range o.members {
-		out[unquote(m.name)] = unquote(m.value)
+	for _, m := range o.Members {
+		out[rawjson.Unquote(m.Name)] = rawjson.Unquote(m.Value)
 	}
 	return out
 }

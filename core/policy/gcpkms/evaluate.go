@@ -6,6 +6,8 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/expiry"
+	"byokwatch/core/policy/truth"
 )
 
 // court is one policy before its judge: what is prepared once for all
@@ -34,7 +36,7 @@ type brief struct {
 type gift struct {
 	level     *level
 	binding   *binding
-	who       truth
+	who       truth.Truth
 	condition *expression
 }
 
@@ -61,7 +63,7 @@ func (c *court) brief(s subject) *brief {
 	for i := range c.file.levels {
 		l := &c.file.levels[i]
 		for j := range l.bindings {
-			if who := among(s, l.bindings[j].Members); who != no {
+			if who := among(s, l.bindings[j].Members); who != truth.No {
 				b.gifts = append(b.gifts, gift{level: l, binding: &l.bindings[j], who: who, condition: c.expression(l.bindings[j].Condition)})
 			}
 		}
@@ -98,7 +100,7 @@ func (c *court) facts(permission string) facts {
 
 // decision is what the policy says of one permission of one subject.
 type decision struct {
-	allowed truth
+	allowed truth.Truth
 	allows  []judged[gift]
 	denies  []judged[ban]
 }
@@ -106,7 +108,7 @@ type decision struct {
 // judged is a binding or rule that may decide, and whether it does.
 type judged[T any] struct {
 	of T
-	is truth
+	is truth.Truth
 }
 
 // decide evaluates deny rules and bindings: a deny wins, else a binding is
@@ -117,34 +119,34 @@ type judged[T any] struct {
 func (c *court) decide(b *brief, permission string) decision {
 	var d decision
 	f := c.facts(permission)
-	denied, given := no, no
+	denied, given := truth.No, truth.No
 	for _, x := range b.bans {
-		if is := x.applies(permission); is != no {
-			denied = denied.or(is)
+		if is := x.applies(permission); is != truth.No {
+			denied = denied.Or(is)
 			d.denies = append(d.denies, judged[ban]{x, is})
 		}
 	}
-	for _, who := range []truth{yes, unknown} {
+	for _, who := range []truth.Truth{truth.Yes, truth.Unknown} {
 		for _, g := range b.gifts {
-			if g.who != who || who == unknown && given == yes {
+			if g.who != who || who == truth.Unknown && given == truth.Yes {
 				continue
 			}
-			if is := c.gives(g, permission, f); is != no {
-				given = given.or(is)
+			if is := c.gives(g, permission, f); is != truth.No {
+				given = given.Or(is)
 				d.allows = append(d.allows, judged[gift]{g, is})
 			}
 		}
 	}
-	d.allowed = given.and(denied.not())
+	d.allowed = given.And(denied.Not())
 	return d
 }
 
-func (c *court) gives(g gift, permission string, f facts) truth {
+func (c *court) gives(g gift, permission string, f facts) truth.Truth {
 	role := c.file.gives(g.binding.Role, permission, c.project)
-	if role == no {
-		return no
+	if role == truth.No {
+		return truth.No
 	}
-	return g.who.and(role).and(g.condition.holds(f))
+	return g.who.And(role).And(g.condition.holds(f))
 }
 
 // dates lists, sorted and once each, the instants at which something that is
@@ -154,7 +156,7 @@ func (c *court) dates() []time.Time {
 	var out []time.Time
 	for _, b := range c.cases {
 		for _, g := range b.gifts {
-			if g.who != yes || g.condition == nil || !g.condition.mayBeTimed() {
+			if g.who != truth.Yes || g.condition == nil || !g.condition.mayBeTimed() {
 				continue
 			}
 			if g.condition.compile(); g.condition.listed {
@@ -172,35 +174,17 @@ func (c *court) dates() []time.Time {
 // it are all there is to look at. It leaves the court at another time.
 func (c *court) expires(findings []core.Finding) time.Time {
 	named := c.dates()
-	if c.timeless || len(named) == 0 || c.at.IsZero() {
+	if c.timeless {
 		return time.Time{}
 	}
-	var watched []core.Requirement
-	for _, f := range findings {
-		if f.Result == core.Met && f.Severity == core.Critical && f.Aspect != core.Property {
-			watched = append(watched, f.Requirement)
-		}
-	}
-	now := c.at
-	for _, date := range named {
-		for _, at := range []time.Time{date, date.Add(time.Nanosecond)} {
-			if !at.After(now) || !c.ends(watched, at) {
-				continue
-			}
-			if date.After(now) {
-				return date
-			}
-			return at
-		}
-	}
-	return time.Time{}
+	return expiry.First(c.at, named, expiry.Watched(findings), c.ends)
 }
 
 // ends says that one of needs is not Met at a time.
 func (c *court) ends(needs []core.Requirement, at time.Time) bool {
 	c.at = at
 	return slices.ContainsFunc(needs, func(need core.Requirement) bool {
-		return c.decide(c.brief(c.asked(need)), need.Permission).allowed != yes
+		return c.decide(c.brief(c.asked(need)), need.Permission).allowed != truth.Yes
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // longest is how many characters of a reason or remedy are shown: it may hold
@@ -22,12 +24,12 @@ func (g *gift) label() string {
 	return fmt.Sprintf("binding %d on %s", g.binding.index, g.level.label)
 }
 
-func (g *gift) role() string { return abridge(g.binding.Role, 120) }
+func (g *gift) role() string { return wording.Abridge(g.binding.Role, 120) }
 
 func (b *ban) label() string {
 	name := ""
 	if b.rule.Policy != "" {
-		name = " of " + abridge(b.rule.Policy, 80)
+		name = " of " + wording.Abridge(b.rule.Policy, 80)
 	}
 	return fmt.Sprintf("deny rule %d%s on %s", b.rule.index, name, b.barrier.label)
 }
@@ -51,9 +53,9 @@ func (c *court) whyMet(given []gift, s subject) (reason, remedy string) {
 // named is how people know a condition.
 func (x *expression) named() string {
 	if x.clause.Title != "" {
-		return fmt.Sprintf("%q", abridge(x.clause.Title, 80))
+		return fmt.Sprintf("%q", wording.Abridge(x.clause.Title, 80))
 	}
-	return fmt.Sprintf("%q", abridge(x.clause.Expression, 160))
+	return fmt.Sprintf("%q", wording.Abridge(x.clause.Expression, 160))
 }
 
 func (c *court) whyDenied(denied []ban, s subject) (reason, remedy string) {
@@ -98,7 +100,7 @@ func (c *court) settleNothing(f *core.Finding, b *brief) {
 	for i := range b.gifts {
 		g := &b.gifts[i]
 		rank, reason, remedy := c.short(g, f.Permission, b.subject)
-		if g.who != yes || rank <= best {
+		if g.who != truth.Yes || rank <= best {
 			continue
 		}
 		best, f.Reason, f.Remedy = rank, reason, remedy
@@ -116,7 +118,7 @@ func (c *court) short(g *gift, permission string, s subject) (rank int, reason, 
 	holds := g.condition.holds(c.facts(permission))
 	d, defined := c.file.roles[g.binding.Role]
 	switch {
-	case c.file.gives(g.binding.Role, permission, c.project) != no && holds == no:
+	case c.file.gives(g.binding.Role, permission, c.project) != truth.No && holds == truth.No:
 		reason, remedy = c.whyNotNow(g, permission)
 		return 4, reason, remedy
 	case defined && d.Deleted:
@@ -154,7 +156,7 @@ func (c *court) whyNotNow(g *gift, permission string) (reason, remedy string) {
 	}
 	if !last.IsZero() {
 		before := c.facts(permission)
-		if before.at = last.Add(-time.Nanosecond); g.condition.holds(before) == yes {
+		if before.at = last.Add(-time.Nanosecond); g.condition.holds(before) == truth.Yes {
 			reason += ": it ended at " + last.UTC().Format(time.RFC3339)
 		}
 	}
@@ -168,7 +170,7 @@ func (c *court) roleEvidence(role string) []core.Evidence {
 		return nil
 	}
 	text, _ := c.canonicalRole(role)
-	return []core.Evidence{{Document: c.file.roleDocs[role].ID, Kind: core.Role, End: d.span, Clause: sum("role " + text)}}
+	return []core.Evidence{{Document: c.file.roleDocs[role].ID, Kind: core.Role, End: d.span, Clause: core.DigestOf("role " + text)}}
 }
 
 // dead looks for a binding that names the group only as deleted.
@@ -178,11 +180,11 @@ func (c *court) dead(f *core.Finding) {
 		for j := range l.bindings {
 			b := &l.bindings[j]
 			at := slices.IndexFunc(b.Members, func(m string) bool { return isDeadGroup(m, c.group.address) })
-			if at < 0 || c.file.gives(b.Role, f.Permission, c.project) == no {
+			if at < 0 || c.file.gives(b.Role, f.Permission, c.project) == truth.No {
 				continue
 			}
-			g := gift{level: l, binding: b, who: no, condition: c.expression(b.Condition)}
-			f.Reason = g.label() + " gives it by " + g.role() + " to " + abridge(b.Members[at], 120) + ": IAM knows the group as deleted, so the binding has no effect"
+			g := gift{level: l, binding: b, who: truth.No, condition: c.expression(b.Condition)}
+			f.Reason = g.label() + " gives it by " + g.role() + " to " + wording.Abridge(b.Members[at], 120) + ": IAM knows the group as deleted, so the binding has no effect"
 			f.Remedy = "open a Confluent ticket: a group made anew under the same address needs a binding of its own"
 			f.Evidence = c.evidence([]gift{g}, nil, c.group)
 			return
@@ -199,16 +201,16 @@ func (c *court) whyOpen(maybe []gift, open []ban, permission string, s subject) 
 	g := &maybe[0]
 	rest := more(len(maybe) - 1)
 	switch holds := g.condition.holds(c.facts(permission)); {
-	case c.file.gives(g.binding.Role, permission, c.project) == unknown && foreignRole(g.binding.Role, c.project):
+	case c.file.gives(g.binding.Role, permission, c.project) == truth.Unknown && foreignRole(g.binding.Role, c.project):
 		return g.label() + " gives " + g.role() + ", a role of another project, which IAM does not take here" + rest, "bind a role of the key's own project"
-	case c.file.gives(g.binding.Role, permission, c.project) == unknown:
+	case c.file.gives(g.binding.Role, permission, c.project) == truth.Unknown:
 		if why, ok := c.file.hidden[g.binding.Role]; ok {
-			return "whether " + g.label() + " gives it can't be told: the definition of " + g.role() + " can't be read (" + abridge(why, 120) + ")" + rest,
+			return "whether " + g.label() + " gives it can't be told: the definition of " + g.role() + " can't be read (" + wording.Abridge(why, 120) + ")" + rest,
 				"let whoever looks read the role (iam.roles.get)"
 		}
 		return "whether " + g.label() + " gives it can't be told: the definition of " + g.role() + " is not given" + rest,
 			"give the role's definition (gcloud iam roles describe)"
-	case holds == unknown:
+	case holds == truth.Unknown:
 		return "whether " + g.label() + " gives it by " + g.role() + " can't be told: its condition " + g.condition.named() + " " + c.turnsOn(g.condition) + rest,
 			"bind the role without a condition, as Confluent asks"
 	}
@@ -226,8 +228,8 @@ func (c *court) whyOpenBan(b *ban, permission string, s subject) string {
 	switch {
 	case b.rule.unread:
 		return "what " + b.label() + " denies can't be told: its policy is given without its rules"
-	case b.who == unknown:
-		return "whether " + b.label() + " denies it to " + s.member() + " can't be told: it names " + abridge(c.nearest(b.rule, s), 200) + ", which may be it or hold it"
+	case b.who == truth.Unknown:
+		return "whether " + b.label() + " denies it to " + s.member() + " can't be told: it names " + wording.Abridge(c.nearest(b.rule, s), 200) + ", which may be it or hold it"
 	}
 	why := "turns on tags or on what conditions of deny policies do not know"
 	if b.condition.err != nil {
@@ -239,7 +241,7 @@ func (c *court) whyOpenBan(b *ban, permission string, s subject) string {
 // nearest is the principal of a rule that left open whom it hits.
 func (c *court) nearest(rule *prohibition, s subject) string {
 	for _, p := range slices.Concat(rule.DeniedPrincipals, rule.ExceptionPrincipals) {
-		if s.hitBy(p, c.project) == unknown {
+		if s.hitBy(p, c.project) == truth.Unknown {
 			return p
 		}
 	}
@@ -259,17 +261,4 @@ func (c *court) turnsOn(x *expression) string {
 		return "names a project by its number, which the key's name does not show"
 	}
 	return "turns on what is not known of a request, such as tags or where it comes from"
-}
-
-// abridge cuts foreign text.
-func abridge(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for i := range s {
-		if most--; most < 0 {
-			return s[:i] + "…"
-		}
-	}
-	return s
 }

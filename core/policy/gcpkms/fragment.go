@@ -6,6 +6,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/rawjson"
 )
 
 // Fragment is what a person may add to the bindings of the key's IAM policy to
@@ -20,7 +21,7 @@ func Fragment(q core.Question, missing []core.Requirement) string {
 	}
 	var texts []string
 	for _, role := range roles {
-		texts = append(texts, "\n  {\n    \"members\": [\n      "+quoted("group:"+group)+"\n    ],\n    \"role\": "+quoted(role)+"\n  }")
+		texts = append(texts, "\n  {\n    \"members\": [\n      "+rawjson.Quote("group:"+group)+"\n    ],\n    \"role\": "+rawjson.Quote(role)+"\n  }")
 	}
 	return "[" + strings.Join(texts, ",") + "\n]\n"
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/truth"
 )
 
 const (
@@ -207,7 +208,7 @@ func FuzzCondition(f *testing.F) {
 		if y := (&expression{clause: &clause{Expression: squeezedTo}}); y.holds(at) != held {
 			t.Fatalf("%q is %d, squeezed to %q it is %d", text, held, squeezedTo, y.holds(at))
 		}
-		if held == unknown {
+		if held == truth.Unknown {
 			return
 		}
 		// A condition that is decided stays so between its dates.

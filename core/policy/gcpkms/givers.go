@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 	"byokwatch/core/strict"
 )
 
@@ -56,7 +57,7 @@ func givers(good core.Policy, q core.Question) []giver {
 			if !slices.ContainsFunc(g.members, func(m string) bool { return covers(m, q.Key.Needs.Group) }) {
 				continue
 			}
-			alone := s.object.with("bindings", "["+s.list.elements[i].value+"]").String()
+			alone := s.object.With("bindings", "["+s.list.Elements[i].Value+"]").String()
 			out = append(out, giver{
 				level: d.ID, role: g.role, condition: g.condition,
 				named:    slices.ContainsFunc(g.members, func(m string) bool { return isGroup(m, q.Key.Needs.Group) }),
@@ -74,8 +75,8 @@ func bared(p core.Policy) core.Policy {
 		if d.Kind != core.IAMPolicy || d.Unreadable != "" {
 			continue
 		}
-		if o, err := readObject(d.Text); err == nil {
-			out[i].Text = o.with("bindings", "[]").String()
+		if o, err := rawjson.ReadObject(d.Text); err == nil {
+			out[i].Text = o.With("bindings", "[]").String()
 		}
 	}
 	return out

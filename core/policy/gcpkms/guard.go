@@ -7,6 +7,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/rawjson"
 )
 
 // Guard is the last thing before any step. It trusts nothing that [Candidates]
@@ -82,11 +83,11 @@ func (g guarded) sameFrame() error {
 		return errors.New("live has no etag, so that the write could undo somebody else's")
 	case g.next.etag() != g.was.etag():
 		return fmt.Errorf("it names the etag %q, live has %q", g.next.etag(), g.was.etag())
-	case g.next.object.get("version") != "3":
+	case g.next.object.Get("version") != "3":
 		return errors.New("it is not written in version 3, which could lose conditions")
 	}
-	frame := func(s sheet) string { return s.object.without("bindings").without("version").without("etag").String() }
-	if !sameJSON(frame(g.was), frame(g.next)) {
+	frame := func(s sheet) string { return s.object.Without("bindings").Without("version").Without("etag").String() }
+	if !rawjson.Same(frame(g.was), frame(g.next)) {
 		return errors.New("it changes more of the policy than bindings and version")
 	}
 	return nil
@@ -122,8 +123,8 @@ func (g guarded) onlyGivesBack() error {
 		}
 	}
 	for i, next := range rest {
-		extra := next.object.without("role").without("members").without("condition")
-		if len(extra.members) > 0 || !slices.Equal(next.members, []string{"group:" + group}) {
+		extra := next.object.Without("role").Without("members").Without("condition")
+		if len(extra.Members) > 0 || !slices.Equal(next.members, []string{"group:" + group}) {
 			return fmt.Errorf("new binding %d, of %s, is not for Confluent's group alone", i, next.role)
 		}
 		if err := g.givenBack(addition{next.role, next.condition}, had); err != nil {
@@ -135,7 +136,7 @@ func (g guarded) onlyGivesBack() error {
 
 // sameGrant says that two bindings are one but for their members.
 func sameGrant(a, b grant) bool {
-	return sameJSON(a.object.without("members").String(), b.object.without("members").String())
+	return rawjson.Same(a.object.Without("members").String(), b.object.Without("members").String())
 }
 
 // extends says that next is kept with Confluent's group put in, once, at any

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 	"byokwatch/core/strict"
 )
 
@@ -123,7 +124,7 @@ func guardResult(live, good, result core.Policy, w writes, q core.Question) erro
 		if err != nil {
 			return fmt.Errorf("its result: %w", err)
 		}
-		if !sameJSON(doc.Text, w.policy) {
+		if !rawjson.Same(doc.Text, w.policy) {
 			return errors.New("its result is not the policy that it writes")
 		}
 		want = withText(want, core.IAMPolicy, q.Key.ID, w.policy)

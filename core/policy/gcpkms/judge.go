@@ -2,6 +2,7 @@ package gcpkms
 
 import (
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // revocationLabel is the label by which an owner says, on the key itself, that
@@ -57,7 +58,7 @@ func unread(p core.Policy, q core.Question, cause error) core.Judgement {
 		j.Revoked, j.Marker = true, marker(state.key.marker)
 	}
 	for i, need := range q.Needs {
-		j.Findings[i] = core.Finding{Requirement: need, Reason: abridge(cause.Error(), longest)}
+		j.Findings[i] = core.Finding{Requirement: need, Reason: wording.Abridge(cause.Error(), longest)}
 		if need.Aspect == core.Property {
 			if f := state.property(need); f.Result != core.Undetermined {
 				j.Findings[i] = f
@@ -74,7 +75,7 @@ func marker(value string) string {
 	if value == "" {
 		return revocationLabel
 	}
-	return revocationLabel + "=" + abridge(value, 80)
+	return revocationLabel + "=" + wording.Abridge(value, 80)
 }
 
 // finding judges one requirement.
@@ -85,7 +86,7 @@ func (c *court) finding(need core.Requirement) core.Finding {
 		f = c.file.property(need)
 	case core.Access:
 		if need.Principal != "" && need.Principal != c.group.member() {
-			f.Reason = "nothing is known of the principal " + abridge(need.Principal, 120) + ": the key's group is " + c.group.member()
+			f.Reason = "nothing is known of the principal " + wording.Abridge(need.Principal, 120) + ": the key's group is " + c.group.member()
 			return f
 		}
 		c.settle(&f, c.brief(c.group))
@@ -94,7 +95,7 @@ func (c *court) finding(need core.Requirement) core.Finding {
 	default:
 		f.Reason = "nothing is known of the aspect " + string(need.Aspect)
 	}
-	f.Reason, f.Remedy = abridge(f.Reason, longest), abridge(f.Remedy, longest)
+	f.Reason, f.Remedy = wording.Abridge(f.Reason, longest), wording.Abridge(f.Remedy, longest)
 	return f
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/rawjson"
 )
 
 const (
@@ -19,7 +21,7 @@ func testPolicy(bindings ...string) string {
 }
 
 func conditional(expression string) string {
-	return `{"role":"` + fuzzRole + `","members":["group:` + fuzzGroup + `"],"condition":{"title":"t","expression":` + quoted(expression) + `}}`
+	return `{"role":"` + fuzzRole + `","members":["group:` + fuzzGroup + `"],"condition":{"title":"t","expression":` + rawjson.Quote(expression) + `}}`
 }
 
 func testDigest(t *testing.T, policy, project, deny, role string) core.Digest {
@@ -162,7 +164,7 @@ func TestWhatExceedsTheBoundsOfAnExpressionIsUnknown(t *testing.T) {
 		"bytes":  "\xff\xfe",
 	} {
 		x := &expression{clause: &clause{Expression: text}}
-		if got := x.holds(facts{at: time.Unix(0, 0), name: fuzzKey, kind: typeKey}); got != unknown {
+		if got := x.holds(facts{at: time.Unix(0, 0), name: fuzzKey, kind: typeKey}); got != truth.Unknown {
 			t.Errorf("%s: %d", name, got)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
+	"byokwatch/core/rawjson"
 )
 
 // cryptoKey is what the judge reads of `gcloud kms keys describe`.
@@ -72,22 +74,22 @@ func (f *file) addVersions(d core.Document, key string) error {
 
 func parseKey(text string) (cryptoKey, error) {
 	var k cryptoKey
-	r, err := newReader(text)
+	r, err := rawjson.NewReader(text)
 	if err != nil {
 		return k, err
 	}
-	_, _, err = r.object("the key", r.word("name", &k.Name), r.word("purpose", &k.Purpose),
-		field{"primary", func() error {
-			v, err := r.version("primary", 0)
+	_, _, err = r.Object("the key", r.Word("name", &k.Name), r.Word("purpose", &k.Purpose),
+		rawjson.Field{Name: "primary", Read: func() error {
+			v, err := version(r, "primary", 0)
 			if err == nil && v.Name != "" {
 				k.Primary = &v
 			}
 			return err
 		}},
-		field{"labels", func() error {
-			_, _, err := r.object("labels", field{revocationLabel, func() error {
+		rawjson.Field{Name: "labels", Read: func() error {
+			_, _, err := r.Object("labels", rawjson.Field{Name: revocationLabel, Read: func() error {
 				k.marked = true
-				return r.readWord(revocationLabel, &k.marker)
+				return r.Word(revocationLabel, &k.marker).Read()
 			}})
 			return err
 		}})
@@ -95,14 +97,14 @@ func parseKey(text string) (cryptoKey, error) {
 }
 
 func parseVersions(text string) ([]keyVersion, error) {
-	r, err := newReader(text)
+	r, err := rawjson.NewReader(text)
 	if err != nil {
 		return nil, err
 	}
 	var out []keyVersion
 	seen := map[string]bool{}
-	err = r.list("the list of versions", func(i int) error {
-		v, err := r.version(fmt.Sprintf("version %d of the list", i), i)
+	err = r.List("the list of versions", func(i int) error {
+		v, err := version(r, fmt.Sprintf("version %d of the list", i), i)
 		switch {
 		case err != nil:
 			return err
@@ -118,10 +120,10 @@ func parseVersions(text string) ([]keyVersion, error) {
 	return out, err
 }
 
-func (r reader) version(what string, index int) (keyVersion, error) {
+func version(r rawjson.Reader, what string, index int) (keyVersion, error) {
 	v := keyVersion{index: index}
 	var err error
-	v.start, v.end, err = r.object(what, r.word("name", &v.Name), r.word("state", &v.State))
+	v.start, v.end, err = r.Object(what, r.Word("name", &v.Name), r.Word("state", &v.State))
 	if _, number, ok := strings.Cut(v.Name, "/cryptoKeyVersions/"); ok && versionGrammar.MatchString(number) {
 		v.number = number
 	}
@@ -168,7 +170,7 @@ func (f file) versionState(out *core.Finding, number string) {
 		out.Result, out.Reason, out.Remedy = stateOf("version "+number, v.State)
 		out.Evidence = []core.Evidence{{
 			Document: f.versions.doc.ID, Kind: core.CryptoKeyVersions, Statement: v.index, Start: v.start, End: v.end,
-			Clause: sum("version " + number + " " + v.State),
+			Clause: core.DigestOf("version " + number + " " + v.State),
 		}}
 		return
 	}
@@ -184,7 +186,7 @@ func (f file) primary(out *core.Finding) {
 	case k == nil:
 		f.anyVersion(out)
 	case k.Purpose != "" && k.Purpose != confluent.GCPPurpose:
-		out.Result, out.Reason = core.Missing, "the key's purpose is "+abridge(k.Purpose, 80)+"; Confluent takes symmetric keys ("+confluent.GCPPurpose+") only"
+		out.Result, out.Reason = core.Missing, "the key's purpose is "+wording.Abridge(k.Purpose, 80)+"; Confluent takes symmetric keys ("+confluent.GCPPurpose+") only"
 		out.Remedy = "the purpose of a key can't be changed: it is not the key of a Confluent cluster"
 	case k.Primary == nil:
 		out.Result, out.Reason = core.Missing, "the key has no primary version, so nothing can be encrypted with it"
@@ -193,7 +195,7 @@ func (f file) primary(out *core.Finding) {
 		out.Result, out.Reason, out.Remedy = stateOf("the primary version, "+numberOr(k.Primary)+",", f.primaryState())
 		out.Evidence = []core.Evidence{{
 			Document: k.doc.ID, Kind: core.CryptoKey, Start: k.Primary.start, End: k.Primary.end,
-			Clause: sum("primary " + k.Primary.number + " " + f.primaryState()),
+			Clause: core.DigestOf("primary " + k.Primary.number + " " + f.primaryState()),
 		}}
 	}
 }
@@ -226,7 +228,7 @@ func (f file) primaryState() string {
 
 func numberOr(v *keyVersion) string {
 	if v.number == "" {
-		return abridge(v.Name, 80)
+		return wording.Abridge(v.Name, 80)
 	}
 	return v.number
 }
@@ -250,7 +252,7 @@ func stateOf(what, state string) (core.Result, string, string) {
 	case "IMPORT_FAILED", "GENERATION_FAILED", "PENDING_EXTERNAL_DESTRUCTION", "EXTERNAL_DESTRUCTION_FAILED":
 		return core.Missing, what + " can't be used (" + state + ")", ""
 	}
-	return core.Undetermined, what + " is in a state that nothing is known of, " + abridge(state, 80), ""
+	return core.Undetermined, what + " is in a state that nothing is known of, " + wording.Abridge(state, 80), ""
 }
 
 // unusable says that nobody can encrypt with the key, whatever its policy says.

@@ -1,6 +1,11 @@
 package gcpkms
 
-import "strings"
+import (
+	"strings"
+
+	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
+)
 
 // subject is whose access is asked about: Confluent's group, or the watchdog's
 // service account.
@@ -31,29 +36,29 @@ func (s subject) member() string {
 // is not known which groups it is in.
 //
 // Source: https://cloud.google.com/iam/docs/principal-identifiers#allow
-func (s subject) is(member string) truth {
+func (s subject) is(member string) truth.Truth {
 	kind, address, _ := strings.Cut(member, ":")
 	switch {
 	case member == "allUsers" || member == "allAuthenticatedUsers":
-		return yes
+		return truth.Yes
 	case !s.account:
-		return known(kind == "group" && sameAddress(address, s.address))
+		return truth.Known(kind == "group" && wording.Same(address, s.address))
 	case kind == "serviceAccount":
-		return known(sameAddress(address, s.address))
+		return truth.Known(wording.Same(address, s.address))
 	case kind == "group":
-		return known(!sameAddress(address, s.apart)).and(unknown)
+		return truth.Known(!wording.Same(address, s.apart)).And(truth.Unknown)
 	case kind == "principalSet":
-		return known(strings.HasPrefix(address, "//cloudresourcemanager.googleapis.com/")).and(unknown)
+		return truth.Known(strings.HasPrefix(address, "//cloudresourcemanager.googleapis.com/")).And(truth.Unknown)
 	}
-	return no
+	return truth.No
 }
 
 // among is the closest of members to the subject.
-func among(s subject, members []string) truth {
-	best := no
+func among(s subject, members []string) truth.Truth {
+	best := truth.No
 	for _, m := range members {
-		if best = best.or(s.is(m)); best == yes {
-			return yes
+		if best = best.Or(s.is(m)); best == truth.Yes {
+			return truth.Yes
 		}
 	}
 	return best
@@ -64,7 +69,7 @@ func named(s subject, members []string) string {
 	public := ""
 	for _, m := range members {
 		switch {
-		case s.is(m) != yes:
+		case s.is(m) != truth.Yes:
 		case strings.HasPrefix(m, "all"):
 			public = m
 		default:
@@ -90,7 +95,7 @@ const (
 //
 // Sources: https://cloud.google.com/iam/docs/principal-identifiers#deny,
 // https://cloud.google.com/iam/docs/reference/rest/v2/policies#DenyRule
-func (s subject) hitBy(principal, project string) truth {
+func (s subject) hitBy(principal, project string) truth.Truth {
 	rest, found := "", false
 	cut := func(prefix string) bool {
 		rest, found = strings.CutPrefix(principal, prefix)
@@ -98,46 +103,31 @@ func (s subject) hitBy(principal, project string) truth {
 	}
 	switch {
 	case principal == denyEveryone:
-		return yes
+		return truth.Yes
 	case cut("deleted:"):
-		return no
+		return truth.No
 	case cut(denyGroup):
-		if !s.account && sameAddress(rest, s.address) {
-			return yes
+		if !s.account && wording.Same(rest, s.address) {
+			return truth.Yes
 		}
-		return known(s.account && !sameAddress(rest, s.apart) || !s.account && sameDomain(rest, s.address)).and(unknown)
+		return truth.Known(s.account && !wording.Same(rest, s.apart) || !s.account && sameDomain(rest, s.address)).And(truth.Unknown)
 	case cut(denySubject):
-		return known(!s.account && sameDomain(rest, s.address)).and(unknown)
+		return truth.Known(!s.account && sameDomain(rest, s.address)).And(truth.Unknown)
 	case cut(denyAccount):
 		if s.account {
-			return known(sameAddress(rest, s.address))
+			return truth.Known(wording.Same(rest, s.address))
 		}
-		return known(strings.HasSuffix(rest, "@"+project+".iam.gserviceaccount.com")).not().and(unknown)
+		return truth.Known(strings.HasSuffix(rest, "@"+project+".iam.gserviceaccount.com")).Not().And(truth.Unknown)
 	case cut(denyCustomer), cut(denyWithin):
-		return unknown
+		return truth.Unknown
 	case strings.HasPrefix(principal, "principal://iam.googleapis.com/"), strings.HasPrefix(principal, "principalSet://iam.googleapis.com/"):
-		return no // workforce and workload identities: neither a group's service account nor ours
+		return truth.No // workforce and workload identities: neither a group's service account nor ours
 	}
-	return unknown
+	return truth.Unknown
 }
 
 func sameDomain(a, b string) bool {
 	_, x, _ := strings.Cut(a, "@")
 	_, y, _ := strings.Cut(b, "@")
-	return x != "" && sameAddress(x, y)
-}
-
-// sameAddress compares without regard to the case of ASCII letters: an address
-// holds no others, and U+212A must not pass for K.
-func sameAddress(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		x, y := a[i], b[i]
-		if x != y && (x|0x20 != y|0x20 || x|0x20 < 'a' || x|0x20 > 'z') {
-			return false
-		}
-	}
-	return true
+	return x != "" && wording.Same(x, y)
 }

@@ -1,149 +1,20 @@
 package gcpkms
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
-	"byokwatch/core/strict"
+	"byokwatch/core/rawjson"
 )
 
-// reader walks the tokens of one document. strict.Check has seen the text
-// before. A member that nobody here knows is skipped, as the API may grow; one
-// that differs from a known member in case only is an error, because some
-// reader would take it for that member.
-type reader struct {
-	d    *jsontext.Decoder
-	text string
-}
-
-func newReader(text string) (reader, error) {
-	data := []byte(text)
-	if err := strict.Check(data); err != nil {
-		return reader{}, err
-	}
-	return reader{jsontext.NewDecoder(bytes.NewBuffer(data)), text}, nil
-}
-
-// field is how one member of an object is read.
-type field struct {
-	name string
-	read func() error
-}
-
-// object reads an object, null being an empty one, and returns its span.
-func (r reader) object(what string, fields ...field) (start, end int, err error) {
-	if r.d.PeekKind() == 'n' {
-		return 0, 0, r.d.SkipValue()
-	}
-	if got := r.d.PeekKind(); got != '{' {
-		return 0, 0, fmt.Errorf("%s is %s, not an object", what, describe(got))
-	}
-	if _, err := r.d.ReadToken(); err != nil {
-		return 0, 0, err
-	}
-	start = int(r.d.InputOffset()) - 1
-	for r.d.PeekKind() != '}' {
-		tok, err := r.d.ReadToken()
-		if err != nil {
-			return 0, 0, err
-		}
-		if err := r.member(what, tok.String(), fields); err != nil {
-			return 0, 0, err
-		}
-	}
-	_, err = r.d.ReadToken()
-	return start, int(r.d.InputOffset()), err
-}
-
-func (r reader) member(what, name string, fields []field) error {
-	for _, f := range fields {
-		switch {
-		case f.name == name:
-			if err := f.read(); err != nil {
-				return fmt.Errorf("%s: %w", what, err)
-			}
-			return nil
-		case strings.EqualFold(f.name, name):
-			return fmt.Errorf("%s has a member %q, which is not %q", what, name, f.name)
-		}
-	}
-	return r.d.SkipValue()
-}
-
-// list reads an array, null being an empty one.
-func (r reader) list(what string, element func(i int) error) error {
-	if r.d.PeekKind() == 'n' {
-		return r.d.SkipValue()
-	}
-	if got := r.d.PeekKind(); got != '[' {
-		return fmt.Errorf("%s is %s, not a list", what, describe(got))
-	}
-	if _, err := r.d.ReadToken(); err != nil {
-		return err
-	}
-	for i := 0; r.d.PeekKind() != ']'; i++ {
-		if err := element(i); err != nil {
-			return err
-		}
-	}
-	_, err := r.d.ReadToken()
-	return err
-}
-
-// word is a field that holds a string.
-func (r reader) word(name string, to *string) field {
-	return field{name, func() error { return r.readWord(name, to) }}
-}
-
-func (r reader) readWord(name string, to *string) error {
-	if got := r.d.PeekKind(); got != '"' {
-		return fmt.Errorf("%s is %s, not a string", name, describe(got))
-	}
-	tok, err := r.d.ReadToken()
-	*to = tok.String()
-	return err
-}
-
-// words is a field that holds a list of strings.
-func (r reader) words(name string, to *[]string) field {
-	return field{name, func() error {
-		return r.list(name, func(int) error {
-			var s string
-			if err := r.readWord("an element", &s); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			*to = append(*to, s)
-			return nil
-		})
-	}}
-}
-
-// flag is a field that holds a boolean.
-func (r reader) flag(name string, to *bool) field {
-	return field{name, func() error {
-		got := r.d.PeekKind()
-		if got != 't' && got != 'f' {
-			return fmt.Errorf("%s is %s, not a boolean", name, describe(got))
-		}
-		*to = got == 't'
-		return r.d.SkipValue()
-	}}
-}
-
-// clause is a field that holds a condition.
-func (r reader) clause(name string, to **clause) field {
-	return field{name, func() error {
-		if r.d.PeekKind() == 'n' {
-			return r.d.SkipValue()
-		}
+// condition is a field that holds a condition.
+func condition(r rawjson.Reader, name string, to **clause) rawjson.Field {
+	return r.OrNull(rawjson.Field{Name: name, Read: func() error {
 		c := &clause{}
-		_, _, err := r.object(name, r.word("expression", &c.Expression), r.word("title", &c.Title), r.word("description", &c.Description))
+		_, _, err := r.Object(name, r.Word("expression", &c.Expression), r.Word("title", &c.Title), r.Word("description", &c.Description))
 		*to = c
 		return err
-	}}
+	}})
 }
 
 // parsePolicy reads the bindings of an IAM policy. One read in an old form,
@@ -153,16 +24,16 @@ func (r reader) clause(name string, to **clause) field {
 // Sources: https://cloud.google.com/iam/docs/reference/rest/v1/Policy,
 // https://cloud.google.com/iam/docs/troubleshoot-withcond
 func parsePolicy(text string) ([]binding, error) {
-	r, err := newReader(text)
+	r, err := rawjson.NewReader(text)
 	if err != nil {
 		return nil, err
 	}
 	var out []binding
-	_, _, err = r.object("the policy", field{"bindings", func() error {
-		return r.list("bindings", func(i int) error {
+	_, _, err = r.Object("the policy", rawjson.Field{Name: "bindings", Read: func() error {
+		return r.List("bindings", func(i int) error {
 			b := binding{index: i}
 			var err error
-			b.start, b.end, err = r.object(fmt.Sprintf("binding %d", i), r.word("role", &b.Role), r.words("members", &b.Members), r.clause("condition", &b.Condition))
+			b.start, b.end, err = r.Object(fmt.Sprintf("binding %d", i), r.Word("role", &b.Role), r.Words("members", &b.Members), condition(r, "condition", &b.Condition))
 			switch {
 			case err != nil:
 				return err
@@ -183,12 +54,12 @@ func parsePolicy(text string) ([]binding, error) {
 // parseRole reads a role. A role without permissions is printed without the
 // list of them.
 func parseRole(text string) (definition, error) {
-	r, err := newReader(text)
+	r, err := rawjson.NewReader(text)
 	if err != nil {
 		return definition{}, err
 	}
 	d := definition{span: len(text)}
-	_, _, err = r.object("the role", r.word("name", &d.Name), r.word("stage", &d.Stage), r.flag("deleted", &d.Deleted), r.words("includedPermissions", &d.Permissions))
+	_, _, err = r.Object("the role", r.Word("name", &d.Name), r.Word("stage", &d.Stage), r.Flag("deleted", &d.Deleted), r.Words("includedPermissions", &d.Permissions))
 	return d, err
 }
 
@@ -198,17 +69,17 @@ func parseRole(text string) (definition, error) {
 //
 // Source: https://cloud.google.com/iam/docs/reference/rest/v2/policies/listPolicies
 func parseDenies(text string) ([]prohibition, error) {
-	r, err := newReader(text)
+	r, err := rawjson.NewReader(text)
 	if err != nil {
 		return nil, err
 	}
 	var out []prohibition
-	err = r.list("the list of deny policies", func(i int) error {
+	err = r.List("the list of deny policies", func(i int) error {
 		name, told, first := "", false, len(out)
-		start, end, err := r.object(fmt.Sprintf("deny policy %d", i), r.word("name", &name), field{"rules", func() error {
+		start, end, err := r.Object(fmt.Sprintf("deny policy %d", i), r.Word("name", &name), rawjson.Field{Name: "rules", Read: func() error {
 			told = true
-			return r.list("rules", func(int) error {
-				rule, err := r.prohibition(len(out))
+			return r.List("rules", func(int) error {
+				rule, err := rule(r, len(out))
 				out = append(out, rule)
 				return err
 			})
@@ -224,34 +95,16 @@ func parseDenies(text string) ([]prohibition, error) {
 	return out, err
 }
 
-func (r reader) prohibition(index int) (prohibition, error) {
+func rule(r rawjson.Reader, index int) (prohibition, error) {
 	p := prohibition{index: index, unread: true}
 	var err error
-	p.start, p.end, err = r.object(fmt.Sprintf("deny rule %d", index), field{"denyRule", func() error {
+	p.start, p.end, err = r.Object(fmt.Sprintf("deny rule %d", index), rawjson.Field{Name: "denyRule", Read: func() error {
 		p.unread = false
-		_, _, err := r.object("denyRule",
-			r.words("deniedPrincipals", &p.DeniedPrincipals), r.words("exceptionPrincipals", &p.ExceptionPrincipals),
-			r.words("deniedPermissions", &p.DeniedPermissions), r.words("exceptionPermissions", &p.ExceptionPermissions),
-			r.clause("denialCondition", &p.Condition))
+		_, _, err := r.Object("denyRule",
+			r.Words("deniedPrincipals", &p.DeniedPrincipals), r.Words("exceptionPrincipals", &p.ExceptionPrincipals),
+			r.Words("deniedPermissions", &p.DeniedPermissions), r.Words("exceptionPermissions", &p.ExceptionPermissions),
+			condition(r, "denialCondition", &p.Condition))
 		return err
 	}})
 	return p, err
-}
-
-func describe(k jsontext.Kind) string {
-	switch k {
-	case '{':
-		return "an object"
-	case '[':
-		return "a list"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case 'n':
-		return "null"
-	case 't', 'f':
-		return "a boolean"
-	}
-	return "nothing"
 }

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
+	"byokwatch/core/rawjson"
 )
 
 // grant is one binding of an IAM policy: who has which role under which
 // condition. Its text stays as it was written.
 type grant struct {
-	object    jsonObject
+	object    rawjson.Object
 	role      string
 	condition string // the JSON text, "" where there is none
 	members   []string
@@ -21,8 +23,8 @@ type grant struct {
 // sheet is an IAM policy that can be edited without touching what the edit does
 // not name.
 type sheet struct {
-	object jsonObject
-	list   jsonList // of bindings, in step with grants
+	object rawjson.Object
+	list   rawjson.List // of bindings, in step with grants
 	grants []grant
 }
 
@@ -35,18 +37,18 @@ type sheet struct {
 func readSheet(text string) (sheet, error) {
 	var s sheet
 	var err error
-	if s.object, err = readObject(text); err != nil {
+	if s.object, err = rawjson.ReadObject(text); err != nil {
 		return s, fmt.Errorf("IAM policy: %w", err)
 	}
-	bindings := s.object.get("bindings")
+	bindings := s.object.Get("bindings")
 	if bindings == "" || bindings == "null" {
 		return s, nil
 	}
-	if s.list, err = cutList(bindings); err != nil {
+	if s.list, err = rawjson.CutList(bindings); err != nil {
 		return s, fmt.Errorf("bindings: %w", err)
 	}
-	for i, e := range s.list.elements {
-		g, err := readGrant(e.value)
+	for i, e := range s.list.Elements {
+		g, err := readGrant(e.Value)
 		if err != nil {
 			return s, fmt.Errorf("binding %d: %w", i, err)
 		}
@@ -56,11 +58,11 @@ func readSheet(text string) (sheet, error) {
 }
 
 func readGrant(text string) (grant, error) {
-	o, err := cutObject(text)
+	o, err := rawjson.CutObject(text)
 	if err != nil {
 		return grant{}, err
 	}
-	g := grant{object: o, role: unquote(o.get("role")), condition: o.get("condition")}
+	g := grant{object: o, role: rawjson.Unquote(o.Get("role")), condition: o.Get("condition")}
 	if g.condition == "null" {
 		g.condition = ""
 	}
@@ -72,16 +74,16 @@ func readGrant(text string) (grant, error) {
 	case g.condition != "" && g.condition[0] != '{':
 		return g, errors.New("its condition is not an object")
 	}
-	members := o.get("members")
+	members := o.Get("members")
 	if members == "" || members == "null" {
 		return g, nil
 	}
-	l, err := cutList(members)
+	l, err := rawjson.CutList(members)
 	if err != nil {
 		return g, fmt.Errorf("members: %w", err)
 	}
-	for _, e := range l.elements {
-		m := unquote(e.value)
+	for _, e := range l.Elements {
+		m := rawjson.Unquote(e.Value)
 		if m == "" {
 			return g, errors.New("a member is not a text")
 		}
@@ -91,7 +93,7 @@ func readGrant(text string) (grant, error) {
 }
 
 // etag is what a write of the policy must name; "" where none was read.
-func (s sheet) etag() string { return unquote(s.object.get("etag")) }
+func (s sheet) etag() string { return rawjson.Unquote(s.object.Get("etag")) }
 
 // addition is what a restore may add for Confluent's group: a role under a
 // condition.
@@ -104,7 +106,7 @@ func (g grant) is(a addition) bool {
 // sameCondition compares two conditions as a whole: their titles are what
 // people know them by.
 func sameCondition(a, b string) bool {
-	return a == b || a != "" && b != "" && sameJSON(a, b)
+	return a == b || a != "" && b != "" && rawjson.Same(a, b)
 }
 
 // has says that the group already has what an addition would give.
@@ -133,8 +135,8 @@ func (s sheet) given(additions []addition, group string) (string, error) {
 		return "", errors.New("the policy has no etag, without which a write could undo somebody else's")
 	}
 	left := slices.DeleteFunc(slices.Clone(additions), func(a addition) bool { return s.has(a, group) })
-	out := jsonList{tail: s.list.tail}
-	for i, e := range s.list.elements {
+	out := rawjson.List{Tail: s.list.Tail}
+	for i, e := range s.list.Elements {
 		g := s.grants[i]
 		wanted := slices.IndexFunc(left, g.is)
 		text, err := g.revived(group, wanted >= 0)
@@ -145,18 +147,18 @@ func (s sheet) given(additions []addition, group string) (string, error) {
 			left = slices.Delete(left, wanted, wanted+1)
 		}
 		if text != "" {
-			out.elements = append(out.elements, jsonElement{e.gap, text})
+			out.Elements = append(out.Elements, rawjson.Element{Gap: e.Gap, Value: text})
 		}
 	}
 	for _, a := range left {
-		out = out.add(s.binding(a, group))
+		out = out.Add(s.binding(a, group))
 	}
 	return s.written(out), nil
 }
 
 // written is the policy's text with other bindings.
-func (s sheet) written(bindings jsonList) string {
-	return s.object.with("bindings", bindings.String()).with("version", "3").String()
+func (s sheet) written(bindings rawjson.List) string {
+	return s.object.With("bindings", bindings.String()).With("version", "3").String()
 }
 
 // revived is the binding's text without the deleted members of the group and,
@@ -166,55 +168,55 @@ func (g grant) revived(group string, wanted bool) (string, error) {
 	if !wanted && !slices.ContainsFunc(g.members, func(m string) bool { return isDeadGroup(m, group) }) {
 		return g.object.String(), nil
 	}
-	var l jsonList
+	var l rawjson.List
 	if len(g.members) > 0 {
 		var err error
-		if l, err = cutList(g.object.get("members")); err != nil {
+		if l, err = rawjson.CutList(g.object.Get("members")); err != nil {
 			return "", fmt.Errorf("members: %w", err)
 		}
 	}
-	out := jsonList{tail: l.tail}
-	for i, e := range l.elements {
+	out := rawjson.List{Tail: l.Tail}
+	for i, e := range l.Elements {
 		if isDeadGroup(g.members[i], group) {
 			if !wanted {
 				continue
 			}
-			e.value, wanted = quoted("group:"+group), false
+			e.Value, wanted = rawjson.Quote("group:"+group), false
 		}
-		out.elements = append(out.elements, e)
+		out.Elements = append(out.Elements, e)
 	}
 	if wanted {
-		out = out.add(quoted("group:" + group))
+		out = out.Add(rawjson.Quote("group:" + group))
 	}
-	if len(out.elements) == 0 {
+	if len(out.Elements) == 0 {
 		return "", nil
 	}
-	return g.object.with("members", out.String()).String(), nil
+	return g.object.With("members", out.String()).String(), nil
 }
 
 // binding is the text of a new binding, spaced like the last one of the policy.
 func (s sheet) binding(a addition, group string) string {
-	model := jsonObject{members: []jsonMember{{colon: ": "}}}
-	list := jsonList{elements: []jsonElement{{}}}
-	if n := len(s.grants); n > 0 && len(s.grants[n-1].object.members) > 0 {
+	model := rawjson.Object{Members: []rawjson.Member{{Colon: ": "}}}
+	list := rawjson.List{Elements: []rawjson.Element{{}}}
+	if n := len(s.grants); n > 0 && len(s.grants[n-1].object.Members) > 0 {
 		model = s.grants[n-1].object
-		if l, err := cutList(model.get("members")); err == nil && len(l.elements) > 0 {
+		if l, err := rawjson.CutList(model.Get("members")); err == nil && len(l.Elements) > 0 {
 			list = l
 		}
 	}
-	out := jsonObject{tail: model.tail}
+	out := rawjson.Object{Tail: model.Tail}
 	add := func(name, value string) {
-		gap := model.members[0].gap
-		if gap == "" && len(out.members) > 0 {
+		gap := model.Members[0].Gap
+		if gap == "" && len(out.Members) > 0 {
 			gap = " "
 		}
-		out.members = append(out.members, jsonMember{gap, quoted(name), model.members[0].colon, value})
+		out.Members = append(out.Members, rawjson.Member{Gap: gap, Name: rawjson.Quote(name), Colon: model.Members[0].Colon, Value: value})
 	}
 	if a.condition != "" {
 		add("condition", a.condition)
 	}
-	add("members", jsonList{[]jsonElement{{list.elements[0].gap, quoted("group:" + group)}}, list.tail}.String())
-	add("role", quoted(a.role))
+	add("members", rawjson.List{Elements: []rawjson.Element{{Gap: list.Elements[0].Gap, Value: rawjson.Quote("group:" + group)}}, Tail: list.Tail}.String())
+	add("role", rawjson.Quote(a.role))
 	return out.String()
 }
 
@@ -223,7 +225,7 @@ func (s sheet) binding(a addition, group string) string {
 // Source: https://github.com/hashicorp/terraform-provider-google/issues/5107
 func isGroup(member, group string) bool {
 	address, ok := strings.CutPrefix(member, "group:")
-	return ok && foldASCII(address) == foldASCII(group)
+	return ok && wording.Same(address, group)
 }
 
 // isDeadGroup says that a member is what IAM makes of the group's name once it
@@ -232,7 +234,7 @@ func isGroup(member, group string) bool {
 func isDeadGroup(member, group string) bool {
 	rest, ok := strings.CutPrefix(member, "deleted:group:")
 	address, uid, found := strings.Cut(rest, "?uid=")
-	return ok && found && uid != "" && strings.Trim(uid, "0123456789") == "" && foldASCII(address) == foldASCII(group)
+	return ok && found && uid != "" && strings.Trim(uid, "0123456789") == "" && wording.Same(address, group)
 }
 
 // covers says that what a member is given, the group has: it is the group
@@ -240,15 +242,6 @@ func isDeadGroup(member, group string) bool {
 // Source: https://cloud.google.com/iam/docs/principals-overview
 func covers(member, group string) bool {
 	return isGroup(member, group) || member == "allUsers" || member == "allAuthenticatedUsers"
-}
-
-func foldASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
 }
 
 // withText is p with another text in one of its documents.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/stored"
+	"byokwatch/core/rawjson"
 	"byokwatch/core/strict"
 )
 
@@ -76,7 +78,7 @@ func recogniseObject(data []byte) ([]core.Document, error) {
 		return nil, err
 	}
 	has := func(name string) bool { return m[name] != nil }
-	name := unquote(string(m["name"]))
+	name := rawjson.Unquote(string(m["name"]))
 	switch {
 	case has("kind") && has("text"):
 		return storedDocuments([]byte("[" + string(data) + "]"))
@@ -110,7 +112,7 @@ func recogniseList(data []byte) ([]core.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := unquote(string(first["name"]))
+	name := rawjson.Unquote(string(first["name"]))
 	switch key, _, versions := strings.Cut(name, "/cryptoKeyVersions/"); {
 	case first["kind"] != nil && (first["text"] != nil || first["unreadable"] != nil):
 		return storedDocuments(data)
@@ -144,36 +146,21 @@ func attachment(name string) string {
 
 // checked is a document that parses.
 func checked(d core.Document) ([]core.Document, error) {
-	var f file
-	f.roles, f.roleDocs = map[string]definition{}, map[string]core.Document{}
-	if err := f.add(d, d.ID); err != nil {
+	if err := check(d); err != nil {
 		return nil, err
 	}
 	return []core.Document{d}, nil
 }
 
-// storedDocuments reads documents as core writes them. A document that could
-// not be read when it was written stays one that says so.
+func check(d core.Document) error {
+	var f file
+	f.roles, f.roleDocs = map[string]definition{}, map[string]core.Document{}
+	return f.add(d, d.ID)
+}
+
+var kinds = []core.Kind{core.IAMPolicy, core.Role, core.DenyPolicies, core.CryptoKey, core.CryptoKeyVersions}
+
+// storedDocuments reads documents as core writes them.
 func storedDocuments(data []byte) ([]core.Document, error) {
-	var docs []core.Document
-	if err := strict.Unmarshal(data, &docs); err != nil {
-		return nil, fmt.Errorf("snapshot: %w", err)
-	}
-	for i, d := range docs {
-		switch d.Kind {
-		case core.IAMPolicy, core.Role, core.DenyPolicies, core.CryptoKey, core.CryptoKeyVersions:
-		default:
-			return nil, fmt.Errorf("snapshot: document %d is %q, which is not one of a Google Cloud key", i, d.Kind)
-		}
-		if d.Unreadable != "" {
-			continue
-		}
-		if _, err := checked(d); err != nil {
-			return nil, fmt.Errorf("snapshot: document %d: %w", i, err)
-		}
-	}
-	if len(docs) == 0 {
-		return nil, errors.New("snapshot: it holds no document")
-	}
-	return docs, nil
+	return stored.Documents(data, "a Google Cloud key", kinds, check)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 )
 
 // What gcloud prints without --format.
@@ -92,7 +93,7 @@ func TestYAMLSaysInJSONWhatItSaid(t *testing.T) {
 	const in = "bindings:\n- condition:\n    expression: request.time < timestamp(\"2027-01-01T00:00:00Z\") && resource.name ==\n      'a'\n    title: 't: x'\n  members: []\n  role: \"a\\tb\"\netag: 0123\nversion: 3\nother: [yes, 1e3, ~, true, 0x1F]\n"
 	const want = `{"bindings":[{"condition":{"expression":"request.time < timestamp(\"2027-01-01T00:00:00Z\") && resource.name == 'a'","title":"t: x"},"members":[],"role":"a\tb"}],"etag":"0123","version":3,"other":["yes","1e3",null,true,"0x1F"]}`
 	out, err := fromYAML([]byte(in))
-	if err != nil || !sameJSON(string(out), want) {
+	if err != nil || !rawjson.Same(string(out), want) {
 		t.Errorf("%s, %v", out, err)
 	}
 }

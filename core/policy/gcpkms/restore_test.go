@@ -13,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 )
 
 var updateRestores = flag.Bool("update", false, "rewrite the golden files of restores")
@@ -75,7 +76,7 @@ func payBinding(role string, members ...string) string {
 }
 
 func payConditional(expression, role string, members ...string) string {
-	return `{"condition": {"expression": ` + quoted(expression) + `, "title": "t"}, "members": ["` + strings.Join(members, `", "`) + `"], "role": "` + role + `"}`
+	return `{"condition": {"expression": ` + rawjson.Quote(expression) + `, "title": "t"}, "members": ["` + strings.Join(members, `", "`) + `"], "role": "` + role + `"}`
 }
 
 // paid is the default key with a policy of its own.

@@ -86,7 +86,7 @@ func TestRestoresGiveBackAndNothingElse(t *testing.T) {
 func outOfPlace(t *testing.T, live, good core.Policy, c core.Candidate, q core.Question) string {
 	now, before := Judge(live, q), Judge(c.Result, q)
 	for i, f := range before.Findings {
-		if rank(f.Result) < rank(now.Findings[i].Result) {
+		if f.Result.WorseThan(now.Findings[i].Result) {
 			return f.Permission + " gets worse"
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
+	"byokwatch/core/rawjson"
 )
 
 var (
@@ -89,58 +91,58 @@ func Reinstate(live core.Policy, q core.Question) (core.Candidate, error) {
 	return core.Candidate{Name: "reinstate", Steps: []core.Step{step}, Result: withLabels(live, key, q.Key.ID, labels)}, nil
 }
 
-func keyObject(p core.Policy, key string) (jsonObject, error) {
+func keyObject(p core.Policy, key string) (rawjson.Object, error) {
 	doc, err := documentOf(p, core.CryptoKey, key)
 	if err != nil {
-		return jsonObject{}, err
+		return rawjson.Object{}, err
 	}
-	o, err := readObject(doc.Text)
+	o, err := rawjson.ReadObject(doc.Text)
 	if err != nil {
-		return jsonObject{}, fmt.Errorf("key: %w", err)
+		return rawjson.Object{}, fmt.Errorf("key: %w", err)
 	}
 	return o, nil
 }
 
 // withLabels is p with other labels on its key.
-func withLabels(p core.Policy, key jsonObject, id string, labels map[string]string) core.Policy {
+func withLabels(p core.Policy, key rawjson.Object, id string, labels map[string]string) core.Policy {
 	var names []string
 	for name := range labels {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	var o jsonObject
+	var o rawjson.Object
 	for _, name := range names {
-		o = o.with(name, quoted(labels[name]))
+		o = o.With(name, rawjson.Quote(labels[name]))
 	}
-	return withText(p, core.CryptoKey, id, key.with("labels", o.String()).String())
+	return withText(p, core.CryptoKey, id, key.With("labels", o.String()).String())
 }
 
 // taken is the policy without the group, dead or alive, and whether that
 // changes it.
 func (s sheet) taken(group string) (string, bool) {
 	changed := false
-	out := jsonList{tail: s.list.tail}
+	out := rawjson.List{Tail: s.list.Tail}
 	for i, g := range s.grants {
-		e := s.list.elements[i]
-		l, err := cutList(g.object.get("members"))
+		e := s.list.Elements[i]
+		l, err := rawjson.CutList(g.object.Get("members"))
 		if err != nil {
-			out.elements = append(out.elements, e)
+			out.Elements = append(out.Elements, e)
 			continue
 		}
-		kept := jsonList{tail: l.tail}
+		kept := rawjson.List{Tail: l.Tail}
 		for j, m := range g.members {
 			if !isGroup(m, group) && !isDeadGroup(m, group) {
-				kept.elements = append(kept.elements, l.elements[j])
+				kept.Elements = append(kept.Elements, l.Elements[j])
 			}
 		}
-		if len(kept.elements) == len(l.elements) {
-			out.elements = append(out.elements, e)
+		if len(kept.Elements) == len(l.Elements) {
+			out.Elements = append(out.Elements, e)
 			continue
 		}
 		changed = true
-		if len(kept.elements) > 0 {
-			e.value = g.object.with("members", kept.String()).String()
-			out.elements = append(out.elements, e)
+		if len(kept.Elements) > 0 {
+			e.Value = g.object.With("members", kept.String()).String()
+			out.Elements = append(out.Elements, e)
 		}
 	}
 	return s.written(out), changed
@@ -155,7 +157,7 @@ func labelValue(reason string) string {
 			return r
 		}
 		return ' '
-	}, foldASCII(reason))
+	}, wording.Lower(reason))
 	plain = strings.Join(strings.Fields(plain), "-")
 	if len(plain) > 63 {
 		plain = plain[:63]

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 )
 
 func TestRevokeTakesConfluentOffTheKeyAndNothingFromOthers(t *testing.T) {
@@ -37,7 +38,7 @@ func TestRevokeTakesConfluentOffTheKeyAndNothingFromOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	left := `{"auditConfigs": [], "bindings": [` + payBinding(payRole, payApp) + `, ` + payBinding("roles/cloudkms.admin", payMallory) + `], "etag": "BwKEY", "version": 3}`
-	if policyText(t, c.Result) != left || !sameJSON(string(body.Policy), left) || body.UpdateMask != policyMask {
+	if policyText(t, c.Result) != left || !rawjson.Same(string(body.Policy), left) || body.UpdateMask != policyMask {
 		t.Errorf("%s", policyText(t, c.Result))
 	}
 	j := Judge(c.Result, q)
@@ -62,7 +63,7 @@ func TestRevokeTakesConfluentOffTheKeyAndNothingFromOthers(t *testing.T) {
 	if got := string(back.Steps[0].Body); len(back.Steps) != 1 || got != `{"cryptoKey":{"labels":{"team":"kafka"}},"updateMask":"labels"}` {
 		t.Errorf("%s", got)
 	}
-	if doc, _ := documentOf(back.Result, core.CryptoKey, payKey); !sameJSON(doc.Text, payCryptoKey(`"team": "kafka"`)) {
+	if doc, _ := documentOf(back.Result, core.CryptoKey, payKey); !rawjson.Same(doc.Text, payCryptoKey(`"team": "kafka"`)) {
 		t.Errorf("%s", doc.Text)
 	}
 	if candidates, err := Candidates(back.Result, Trim(live, q), q, payLost(back.Result, live, q)); err != nil || len(candidates) == 0 {

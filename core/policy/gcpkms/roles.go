@@ -3,6 +3,8 @@ package gcpkms
 import (
 	"slices"
 	"strings"
+
+	"byokwatch/core/policy/truth"
 )
 
 // The permissions that the judge ever asks about. Those of Confluent are in
@@ -63,18 +65,18 @@ func predefined(role string) ([]string, bool) {
 //
 // Sources: https://cloud.google.com/iam/docs/creating-custom-roles,
 // https://cloud.google.com/iam/docs/reference/rest/v1/projects.roles/delete
-func (f file) gives(role, permission, project string) truth {
+func (f file) gives(role, permission, project string) truth.Truth {
 	if d, ok := f.roles[role]; ok {
 		if !d.alive() || !slices.Contains(d.Permissions, permission) {
-			return no
+			return truth.No
 		}
-		return known(!foreignRole(role, project)).or(unknown)
+		return truth.Known(!foreignRole(role, project)).Or(truth.Unknown)
 	}
 	list, ok := predefined(role)
 	if !ok {
-		return unknown
+		return truth.Unknown
 	}
-	return known(slices.Contains(list, permission))
+	return truth.Known(slices.Contains(list, permission))
 }
 
 func (d definition) alive() bool { return !d.Deleted && d.Stage != disabledRole }

@@ -5,6 +5,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/rawjson"
 )
 
 // Trim is what a snapshot keeps of a Google Cloud key: what reaches Confluent,
@@ -52,59 +53,59 @@ func trimPolicy(text, group string, roles map[string]bool) string {
 	if err != nil {
 		return text
 	}
-	bindings := jsonList{tail: s.list.tail}
+	bindings := rawjson.List{Tail: s.list.Tail}
 	for i, g := range s.grants {
-		l, err := cutList(g.object.get("members"))
+		l, err := rawjson.CutList(g.object.Get("members"))
 		if err != nil {
 			continue // without members
 		}
-		members := jsonList{tail: l.tail}
+		members := rawjson.List{Tail: l.Tail}
 		for j, m := range g.members {
 			if reaches(m, group) {
-				members.elements = append(members.elements, l.elements[j])
+				members.Elements = append(members.Elements, l.Elements[j])
 			}
 		}
-		if len(members.elements) > 0 {
+		if len(members.Elements) > 0 {
 			roles[g.role] = true
-			bindings.elements = append(bindings.elements, jsonElement{s.list.elements[i].gap, g.object.with("members", members.String()).String()})
+			bindings.Elements = append(bindings.Elements, rawjson.Element{Gap: s.list.Elements[i].Gap, Value: g.object.With("members", members.String()).String()})
 		}
 	}
-	o := s.object.only("bindings", "etag", "version")
-	if s.object.get("bindings") != "" {
-		o = o.with("bindings", bindings.String())
+	o := s.object.Only("bindings", "etag", "version")
+	if s.object.Get("bindings") != "" {
+		o = o.With("bindings", bindings.String())
 	}
 	return o.String()
 }
 
 func trimVersions(text string) string {
-	l, err := readList(text)
+	l, err := rawjson.ReadList(text)
 	if err != nil {
 		return text
 	}
-	for i, e := range l.elements {
-		o, err := cutObject(e.value)
+	for i, e := range l.Elements {
+		o, err := rawjson.CutObject(e.Value)
 		if err != nil {
 			return text
 		}
-		l.elements[i].value = o.only("name", "state", "algorithm", "protectionLevel", "destroyTime").String()
+		l.Elements[i].Value = o.Only("name", "state", "algorithm", "protectionLevel", "destroyTime").String()
 	}
 	return l.String()
 }
 
 func trimRole(text string) string {
-	o, err := readObject(text)
-	if err != nil || custom(unquote(o.get("name"))) {
+	o, err := rawjson.ReadObject(text)
+	if err != nil || custom(rawjson.Unquote(o.Get("name"))) {
 		return text
 	}
-	l, err := cutList(o.get("includedPermissions"))
+	l, err := rawjson.CutList(o.Get("includedPermissions"))
 	if err != nil {
 		return text
 	}
-	needed := jsonList{tail: l.tail}
-	for _, e := range l.elements {
-		if slices.ContainsFunc(confluent.GCPPermissions(), func(p confluent.Permission) bool { return p.Name == unquote(e.value) }) {
-			needed.elements = append(needed.elements, e)
+	needed := rawjson.List{Tail: l.Tail}
+	for _, e := range l.Elements {
+		if slices.ContainsFunc(confluent.GCPPermissions(), func(p confluent.Permission) bool { return p.Name == rawjson.Unquote(e.Value) }) {
+			needed.Elements = append(needed.Elements, e)
 		}
 	}
-	return o.with("includedPermissions", needed.String()).String()
+	return o.With("includedPermissions", needed.String()).String()
 }

@@ -8,6 +8,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/confluent"
 	"byokwatch/core/pattern"
+	"byokwatch/core/rawjson"
 )
 
 // The grammars of what else enters a command.
@@ -170,7 +171,7 @@ func (u *unlocker) role(name string, missing []core.Requirement) {
 func (u *unlocker) denies(aspect core.Aspect, missing []core.Requirement, principal string) {
 	missing = slices.DeleteFunc(slices.Clone(missing), func(r core.Requirement) bool { return r.Aspect != aspect })
 	for _, o := range denyPolicies(u.live) {
-		m := denyGrammar.FindStringSubmatch(unquote(o.get("name")))
+		m := denyGrammar.FindStringSubmatch(rawjson.Unquote(o.Get("name")))
 		if m == nil || !deniesAny(o, missing) {
 			continue
 		}
@@ -182,18 +183,18 @@ func (u *unlocker) denies(aspect core.Aspect, missing []core.Requirement, princi
 }
 
 // denyPolicies lists the deny policies that could be read.
-func denyPolicies(p core.Policy) []jsonObject {
-	var out []jsonObject
+func denyPolicies(p core.Policy) []rawjson.Object {
+	var out []rawjson.Object
 	for _, d := range p {
 		if d.Kind != core.DenyPolicies || d.Unreadable != "" {
 			continue
 		}
-		l, err := readList(d.Text)
+		l, err := rawjson.ReadList(d.Text)
 		if err != nil {
 			continue // the judge says so
 		}
-		for _, e := range l.elements {
-			if o, err := cutObject(e.value); err == nil {
+		for _, e := range l.Elements {
+			if o, err := rawjson.CutObject(e.Value); err == nil {
 				out = append(out, o)
 			}
 		}
@@ -203,27 +204,27 @@ func denyPolicies(p core.Policy) []jsonObject {
 
 // denied says that a deny policy names a permission that is missing.
 func denied(live core.Policy, missing []core.Requirement) bool {
-	return slices.ContainsFunc(denyPolicies(live), func(o jsonObject) bool { return deniesAny(o, missing) })
+	return slices.ContainsFunc(denyPolicies(live), func(o rawjson.Object) bool { return deniesAny(o, missing) })
 }
 
 // deniesAny says that a deny policy names, by itself or by a wildcard, a
 // permission that is missing.
 // Source: https://cloud.google.com/iam/docs/deny-permissions-support
-func deniesAny(policy jsonObject, missing []core.Requirement) bool {
-	rules, err := readList(policy.get("rules"))
+func deniesAny(policy rawjson.Object, missing []core.Requirement) bool {
+	rules, err := rawjson.ReadList(policy.Get("rules"))
 	if err != nil {
 		return false
 	}
-	for _, e := range rules.elements {
-		rule, err := readObject(e.value)
+	for _, e := range rules.Elements {
+		rule, err := rawjson.ReadObject(e.Value)
 		if err != nil {
 			continue
 		}
-		deny, err := readObject(rule.get("denyRule"))
+		deny, err := rawjson.ReadObject(rule.Get("denyRule"))
 		if err != nil {
 			continue
 		}
-		for _, p := range texts(deny.get("deniedPermissions")) {
+		for _, p := range texts(deny.Get("deniedPermissions")) {
 			if slices.ContainsFunc(missing, func(r core.Requirement) bool { return denialNames(p, r.Permission) }) {
 				return true
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 )
 
 // The states of a key version that restores turn on.
@@ -23,29 +24,29 @@ type row struct{ number, state string }
 
 // rowsOf lists the versions of the key in the order of the document. Versions
 // of another key are an error: nothing of them may reach a command.
-func rowsOf(p core.Policy, key string) ([]row, jsonList, error) {
+func rowsOf(p core.Policy, key string) ([]row, rawjson.List, error) {
 	doc, err := documentOf(p, core.CryptoKeyVersions, key)
 	if err != nil {
-		return nil, jsonList{}, err
+		return nil, rawjson.List{}, err
 	}
-	l, err := readList(doc.Text)
+	l, err := rawjson.ReadList(doc.Text)
 	if err != nil {
 		return nil, l, fmt.Errorf("key versions: %w", err)
 	}
 	var out []row
-	for i, e := range l.elements {
-		o, err := cutObject(e.value)
+	for i, e := range l.Elements {
+		o, err := rawjson.CutObject(e.Value)
 		if err != nil {
 			return nil, l, fmt.Errorf("key version %d of the list: %w", i, err)
 		}
-		number, ok := strings.CutPrefix(unquote(o.get("name")), key+"/cryptoKeyVersions/")
+		number, ok := strings.CutPrefix(rawjson.Unquote(o.Get("name")), key+"/cryptoKeyVersions/")
 		if !ok || !versionGrammar.MatchString(number) {
 			return nil, l, fmt.Errorf("key version %d of the list is not one of this key", i)
 		}
 		if slices.ContainsFunc(out, func(r row) bool { return r.number == number }) {
 			return nil, l, fmt.Errorf("key version %s is listed twice", number)
 		}
-		out = append(out, row{number, unquote(o.get("state"))})
+		out = append(out, row{number, rawjson.Unquote(o.Get("state"))})
 	}
 	return out, l, nil
 }
@@ -102,28 +103,28 @@ func enabled(p core.Policy, key string, numbers []string) (core.Policy, error) {
 		if !slices.Contains(numbers, r.number) {
 			continue
 		}
-		o, err := cutObject(l.elements[i].value)
+		o, err := rawjson.CutObject(l.Elements[i].Value)
 		if err != nil {
 			return nil, err
 		}
-		l.elements[i].value = o.with("state", quoted(stateEnabled)).String()
+		l.Elements[i].Value = o.With("state", rawjson.Quote(stateEnabled)).String()
 	}
 	out := withText(p, core.CryptoKeyVersions, key, l.String())
 	doc, err := documentOf(p, core.CryptoKey, key)
 	if err != nil {
 		return out, nil // offline, versions come without their key
 	}
-	o, err := readObject(doc.Text)
+	o, err := rawjson.ReadObject(doc.Text)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	primary, err := readObject(o.get("primary"))
+	primary, err := rawjson.ReadObject(o.Get("primary"))
 	if err != nil {
 		return out, nil // a key without a primary version
 	}
-	number, ok := strings.CutPrefix(unquote(primary.get("name")), key+"/cryptoKeyVersions/")
+	number, ok := strings.CutPrefix(rawjson.Unquote(primary.Get("name")), key+"/cryptoKeyVersions/")
 	if ok && slices.Contains(numbers, number) {
-		out = withText(out, core.CryptoKey, key, o.with("primary", primary.with("state", quoted(stateEnabled)).String()).String())
+		out = withText(out, core.CryptoKey, key, o.With("primary", primary.With("state", rawjson.Quote(stateEnabled)).String()).String())
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/rawjson"
 )
 
 func golden(t *testing.T, name, got string) {
@@ -147,7 +148,7 @@ func TestWhatASnapshotKeeps(t *testing.T) {
 		{Kind: core.Role, ID: payOperator}:         "",
 	} {
 		doc, _ := at(got, ref)
-		if !sameJSON(doc.Text, want) && doc.Text != want {
+		if !rawjson.Same(doc.Text, want) && doc.Text != want {
 			t.Errorf("%v:\n%s\nwant\n%s", ref, doc.Text, want)
 		}
 	}

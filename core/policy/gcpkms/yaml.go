@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"byokwatch/core/pattern"
+	"byokwatch/core/rawjson"
 )
 
 // Bounds of a YAML file. The parser is recursive and its lexer slow, so both
@@ -106,7 +107,7 @@ func writeNode(b *strings.Builder, n ast.Node, depth int) error {
 	}
 	switch n := n.(type) {
 	case *ast.StringNode:
-		b.WriteString(quoted(n.Value))
+		b.WriteString(rawjson.Quote(n.Value))
 	case *ast.NullNode:
 		b.WriteString("null")
 	case *ast.BoolNode:
@@ -117,7 +118,7 @@ func writeNode(b *strings.Builder, n ast.Node, depth int) error {
 		if text := n.GetToken().Value; versionGrammar.MatchString(text) {
 			b.WriteString(text)
 		} else {
-			b.WriteString(quoted(text))
+			b.WriteString(rawjson.Quote(text))
 		}
 	case *ast.SequenceNode:
 		return writeAll(b, '[', ']', n.Values, func(v ast.Node) error { return writeNode(b, v, depth+1) })
@@ -136,7 +137,7 @@ func writeMember(b *strings.Builder, v *ast.MappingValueNode, depth int) error {
 	if !ok {
 		return errors.New("the name of a member is not plain text")
 	}
-	b.WriteString(quoted(name.Value) + ":")
+	b.WriteString(rawjson.Quote(name.Value) + ":")
 	return writeNode(b, v.Value, depth)
 }
 
