@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -72,14 +73,24 @@ func (o Object) Unwrapped(name string) Object {
 	return member
 }
 
-// Objects returns the objects of an array.
-func (o Object) Objects(name string) []Object {
-	var all []json.RawMessage
-	if err := json.Unmarshal(o.Member(name), &all); err != nil {
+// Has says whether a member is there and neither null nor empty text.
+func (o Object) Has(name string) bool {
+	raw := string(o.Member(name))
+	return raw != "" && raw != "null" && raw != `""`
+}
+
+func (o Object) array(name string) []json.RawMessage {
+	var out []json.RawMessage
+	if err := json.Unmarshal(o.Member(name), &out); err != nil {
 		return nil
 	}
+	return out
+}
+
+// Objects returns the objects of an array.
+func (o Object) Objects(name string) []Object {
 	var out []Object
-	for _, e := range all {
+	for _, e := range o.array(name) {
 		if member, err := Read(e); err == nil {
 			out = append(out, member)
 		}
@@ -87,9 +98,19 @@ func (o Object) Objects(name string) []Object {
 	return out
 }
 
+// Texts returns the elements of an array as [Object.Text] would.
+func (o Object) Texts(name string) []string {
+	var out []string
+	for _, e := range o.array(name) {
+		out = append(out, text(e))
+	}
+	return out
+}
+
 // Text returns a member that is a string, number or boolean, as text; else "".
-func (o Object) Text(name string) string {
-	raw := o.Member(name)
+func (o Object) Text(name string) string { return text(o.Member(name)) }
+
+func text(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return ""
 	}
@@ -117,6 +138,28 @@ func (o Object) Mask(name string) []string {
 		return nil
 	}
 	return paths
+}
+
+// Time is the moment that a text names; one that does not parse is unknown,
+// never now.
+func Time(text string) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at.UTC()
+}
+
+// MaxText bounds a text that is told of, such as a name: CloudTrail cuts a user
+// agent at as much, and no cloud's identities are longer.
+const MaxText = 1024
+
+// Cut shortens a text to MaxText bytes at a character's border.
+func Cut(s string) string {
+	if len(s) <= MaxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:MaxText], "")
 }
 
 // maxWraps is how often something may be written as a string in a string.

@@ -3,7 +3,10 @@ package loose
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 )
 
 func TestWhatIsAnObject(t *testing.T) {
@@ -90,5 +93,45 @@ func TestUnwrap(t *testing.T) {
 	}
 	if got := string(Unwrap(deep)); got != `"{}"` {
 		t.Errorf("without end: %s", got)
+	}
+}
+
+func TestListsOfTextsAndWhatIsThere(t *testing.T) {
+	o, err := Read([]byte(`{"list":["a",1,null,{"b":1}],"text":"x","empty":"","nothing":null,"zero":0,"no":false}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.Texts("list"); !slices.Equal(got, []string{"a", "1", "", ""}) {
+		t.Errorf("%q", got)
+	}
+	if got := o.Texts("text"); got != nil {
+		t.Errorf("a text is the list %q", got)
+	}
+	for name, want := range map[string]bool{"list": true, "text": true, "empty": false, "nothing": false, "zero": true, "no": true, "absent": false} {
+		if o.Has(name) != want {
+			t.Errorf("has %s: %v", name, !want)
+		}
+	}
+}
+
+func TestTimesAreToldOrUnknown(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-08-01T12:00:00Z": "2026-08-01T12:00:00Z", "2026-08-01T14:00:00.5+02:00": "2026-08-01T12:00:00.5Z",
+		"": "", "yesterday": "", "1790000000": "",
+	} {
+		got := Time(text)
+		if want == "" && !got.IsZero() || want != "" && got.Format(time.RFC3339Nano) != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}
+
+func TestCutStopsBetweenCharacters(t *testing.T) {
+	for _, n := range []int{0, MaxText / 2, MaxText/2 + 1, MaxText} {
+		text := "x" + strings.Repeat("ä", n)
+		got := Cut(text)
+		if !utf8.ValidString(got) || len(got) > MaxText || !strings.HasPrefix(text, got) || len(text) <= MaxText && got != text {
+			t.Errorf("%d: %d bytes", n, len(got))
+		}
 	}
 }

@@ -3,18 +3,14 @@ package cloudtrail
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
-
-// maxText bounds each text about an actor. CloudTrail cuts the user agent at
-// 1 KB, and an ARN is shorter.
-const maxText = 1024
 
 // actor says who an event names. The layouts of userIdentity are those of
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
-func actor(identity, detail object, source string) core.Actor {
+func actor(identity, detail loose.Object, source string) core.Actor {
 	if len(identity) == 0 {
 		if source != kms {
 			return core.Actor{} // a tick
@@ -22,50 +18,50 @@ func actor(identity, detail object, source string) core.Actor {
 		return core.Actor{Via: "kms.amazonaws.com"} // KMS itself, in one of its own events
 	}
 	return core.Actor{
-		ID:      cut(identityOf(identity)),
-		Name:    cut(nameOf(identity)),
-		Address: cut(detail.text("sourceIPAddress")),
-		Agent:   cut(detail.text("userAgent")),
-		Via:     cut(identity.text("invokedBy")),
+		ID:      loose.Cut(identityOf(identity)),
+		Name:    loose.Cut(nameOf(identity)),
+		Address: loose.Cut(detail.Text("sourceIPAddress")),
+		Agent:   loose.Cut(detail.Text("userAgent")),
+		Via:     loose.Cut(identity.Text("invokedBy")),
 	}
 }
 
 // identityOf is the ARN that IAM knows: the role for a session of it, because
 // the session's own ARN ends in a name that its user chose.
-func identityOf(identity object) string {
-	issuer := identity.object("sessionContext").object("sessionIssuer")
-	if role := issuer.text("arn"); role != "" && issuer.text("type") == "Role" {
+func identityOf(identity loose.Object) string {
+	issuer := identity.Object("sessionContext").Object("sessionIssuer")
+	if role := issuer.Text("arn"); role != "" && issuer.Text("type") == "Role" {
 		return role
 	}
-	if arn := identity.text("arn"); arn != "" {
+	if arn := identity.Text("arn"); arn != "" {
 		return arn
 	}
-	if identity.text("type") == "AWSAccount" { // a caller in another account, whose ARN stays there
-		return identity.text("accountId")
+	if identity.Text("type") == "AWSAccount" { // a caller in another account, whose ARN stays there
+		return identity.Text("accountId")
 	}
-	return identity.text("principalId")
+	return identity.Text("principalId")
 }
 
 // nameOf is the human as well as the event tells: the source identity, else the
 // session's name, else the role or user.
-func nameOf(identity object) string {
-	session := identity.object("sessionContext")
-	arn := identity.text("arn")
-	_, sessionName, _ := strings.Cut(identity.text("principalId"), ":")
+func nameOf(identity loose.Object) string {
+	session := identity.Object("sessionContext")
+	arn := identity.Text("arn")
+	_, sessionName, _ := strings.Cut(identity.Text("principalId"), ":")
 	if _, tail, ok := strings.Cut(arn, ":assumed-role/"); ok {
 		_, sessionName, _ = strings.Cut(tail, "/")
 	}
 	for _, name := range []string{
-		session.text("sourceIdentity"),
+		session.Text("sourceIdentity"),
 		sessionName,
-		session.object("sessionIssuer").text("userName"),
-		identity.text("userName"),
+		session.Object("sessionIssuer").Text("userName"),
+		identity.Text("userName"),
 	} {
 		if name != "" {
 			return name
 		}
 	}
-	if identity.text("type") == "Root" {
+	if identity.Text("type") == "Root" {
 		return "root"
 	}
 	return arn[strings.LastIndexByte(arn, '/')+1:]
@@ -74,15 +70,15 @@ func nameOf(identity object) string {
 // routine says whether a grant was revoked by somebody who revokes his own:
 // Confluent, by one of the key's roles or from one of its accounts, or a
 // service of AWS acting for itself. Whose grant it was a record does not tell.
-func routine(identity object, k *core.Key) bool {
-	if identity.text("type") == "AWSService" {
+func routine(identity loose.Object, k *core.Key) bool {
+	if identity.Text("type") == "AWSService" {
 		return true
 	}
 	id := identityOf(identity)
 	if slices.Contains(k.Needs.Roles, id) {
 		return true
 	}
-	account := identity.text("accountId")
+	account := identity.Text("accountId")
 	if account == "" {
 		account = accountOf(id)
 	}
@@ -104,16 +100,4 @@ func accountOf(arn string) string {
 		return ""
 	}
 	return parts[4]
-}
-
-// cut shortens a text to maxText bytes at a character's border.
-func cut(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	s = s[:maxText]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s
 }

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 const (
@@ -47,23 +48,23 @@ func Decode(event []byte, account, region string, keys []core.Key) ([]core.Chang
 	if len(event) > MaxBytes {
 		return nil, fmt.Errorf("event of %d bytes, more than the %d that Lambda delivers", len(event), MaxBytes)
 	}
-	envelope, err := readObject(event)
+	envelope, err := loose.Read(event)
 	if err != nil {
 		return nil, fmt.Errorf("event: %w", err)
 	}
-	source, detailType := envelope.text("source"), envelope.text("detail-type")
+	source, detailType := envelope.Text("source"), envelope.Text("detail-type")
 	if source == "" || detailType == "" {
 		return nil, errors.New("event: no source or no detail-type, so not from EventBridge")
 	}
-	detail, err := readObject(envelope["detail"])
+	detail, err := loose.Read(envelope["detail"])
 	if err != nil {
 		return nil, fmt.Errorf("event: detail: %w", err)
 	}
-	known, ok := lookup(source, detailType, detail.text("eventName"))
-	if !ok || detail.has("errorCode") {
+	known, ok := lookup(source, detailType, detail.Text("eventName"))
+	if !ok || detail.Has("errorCode") {
 		return nil, nil
 	}
-	if envelope.text("account") == "" || envelope.text("region") == "" {
+	if envelope.Text("account") == "" || envelope.Text("region") == "" {
 		return nil, errors.New("event: no account or no region")
 	}
 	if !known.Elsewhere && !here(envelope, detail, account, region) {
@@ -74,7 +75,7 @@ func Decode(event []byte, account, region string, keys []core.Key) ([]core.Chang
 		EventID: ID(event),
 		At:      when(envelope, detail),
 		Op:      known.op(),
-		Actor:   actor(detail.object("userIdentity"), detail, source),
+		Actor:   actor(detail.Object("userIdentity"), detail, source),
 	}
 	named := names(envelope, detail)
 	if len(named) == 0 && !known.AllKeys {
@@ -97,18 +98,18 @@ func Decode(event []byte, account, region string, keys []core.Key) ([]core.Chang
 
 // here says whether an event happened in this account and Region. Records of a
 // call between accounts go to both; the recipient is the one that matters.
-func here(envelope, detail object, account, region string) bool {
-	recipient := detail.text("recipientAccountId")
-	return envelope.text("account") == account && envelope.text("region") == region &&
+func here(envelope, detail loose.Object, account, region string) bool {
+	recipient := detail.Text("recipientAccountId")
+	return envelope.Text("account") == account && envelope.Text("region") == region &&
 		(recipient == "" || recipient == account)
 }
 
 // about completes the Change of one key with what the event says of that key.
-func about(k *core.Key, c core.Change, known Event, detail object) core.Change {
+func about(k *core.Key, c core.Change, known Event, detail loose.Object) core.Change {
 	c.Key, c.Takes = k.ID, known.Takes
 	switch known.Name {
 	case "RevokeGrant":
-		c.Takes = !routine(detail.object("userIdentity"), k)
+		c.Takes = !routine(detail.Object("userIdentity"), k)
 	case "PutKeyPolicy":
 		c.Copy = written(detail, k)
 	}
@@ -119,48 +120,42 @@ func about(k *core.Key, c core.Change, known Event, detail object) core.Change {
 // of it: CloudTrail cuts requestParameters beyond 100 KB and marks them
 // "omitted". See
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
-func written(detail object, k *core.Key) []core.Document {
-	request := detail.object("requestParameters")
-	if request.text("omitted") == "true" {
+func written(detail loose.Object, k *core.Key) []core.Document {
+	request := detail.Object("requestParameters")
+	if request.Text("omitted") == "true" {
 		return nil
 	}
-	text := request.text("policy")
+	text := request.Text("policy")
 	if len(text) > maxPolicy || !json.Valid([]byte(text)) {
 		return nil
 	}
 	return []core.Document{{Kind: core.KeyPolicy, ID: k.ID, Text: text}}
 }
 
-// when is the moment that the cloud gives. One that does not parse is unknown,
-// never now.
-func when(envelope, detail object) time.Time {
-	text := envelope.text("time")
-	if detail.has("eventTime") {
-		text = detail.text("eventTime")
+// when is the moment that the cloud gives.
+func when(envelope, detail loose.Object) time.Time {
+	if detail.Has("eventTime") {
+		return loose.Time(detail.Text("eventTime"))
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}
-	}
-	return at.UTC()
+	return loose.Time(envelope.Text("time"))
 }
 
 // names collects every way in which an event names keys, as the end of a key's
 // ARN from ":kms:" on. A bare key ID is joined with the record's Region, because
 // a multi-Region key has the same ID in each. See
 // https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html
-func names(envelope, detail object) map[string]bool {
-	region := detail.text("awsRegion")
+func names(envelope, detail loose.Object) map[string]bool {
+	region := detail.Text("awsRegion")
 	if region == "" {
-		region = envelope.text("region")
+		region = envelope.Text("region")
 	}
-	all := append(envelope.texts("resources"), detail.text("key-id"), detail.object("serviceEventDetails").text("keyId"))
-	for _, r := range detail.objects("resources") {
-		all = append(all, r.text("ARN"))
+	all := append(envelope.Texts("resources"), detail.Text("key-id"), detail.Object("serviceEventDetails").Text("keyId"))
+	for _, r := range detail.Objects("resources") {
+		all = append(all, r.Text("ARN"))
 	}
 	for _, part := range []string{"requestParameters", "responseElements"} {
-		p := detail.object(part)
-		all = append(all, p.text("keyId"), p.text("targetKeyId"))
+		p := detail.Object(part)
+		all = append(all, p.Text("keyId"), p.Text("targetKeyId"))
 	}
 	out := map[string]bool{}
 	for _, name := range all {
@@ -169,7 +164,7 @@ func names(envelope, detail object) map[string]bool {
 		case service >= 0 && strings.Contains(name, ":key/"):
 			out[name[service:]] = true
 		case name != "" && !strings.ContainsAny(name, ":/"): // neither an ARN nor an alias
-			out[":kms:"+region+":"+envelope.text("account")+":key/"+name] = true
+			out[":kms:"+region+":"+envelope.Text("account")+":key/"+name] = true
 		}
 	}
 	return out

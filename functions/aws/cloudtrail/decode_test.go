@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 const (
@@ -340,10 +341,10 @@ func TestIDIsStable(t *testing.T) {
 
 func TestActorTextsAreBounded(t *testing.T) {
 	event := edit(t, "disable-key", map[string]any{
-		"detail.userAgent":             strings.Repeat("ä", maxText),
-		"detail.sourceIPAddress":       strings.Repeat("9", 2*maxText),
-		"detail.userIdentity.userName": strings.Repeat("x", 2*maxText),
-		"detail.userIdentity.arn":      strings.Repeat("y", 2*maxText),
+		"detail.userAgent":             strings.Repeat("ä", loose.MaxText),
+		"detail.sourceIPAddress":       strings.Repeat("9", 2*loose.MaxText),
+		"detail.userIdentity.userName": strings.Repeat("x", 2*loose.MaxText),
+		"detail.userIdentity.arn":      strings.Repeat("y", 2*loose.MaxText),
 	})
 	got, err := Decode(event, account, region, protected())
 	if err != nil || len(got) != 1 {
@@ -351,10 +352,10 @@ func TestActorTextsAreBounded(t *testing.T) {
 	}
 	who := got[0].Actor
 	want := core.Actor{
-		ID:      strings.Repeat("y", maxText),
-		Name:    strings.Repeat("x", maxText),
-		Address: strings.Repeat("9", maxText),
-		Agent:   strings.Repeat("ä", maxText/2),
+		ID:      strings.Repeat("y", loose.MaxText),
+		Name:    strings.Repeat("x", loose.MaxText),
+		Address: strings.Repeat("9", loose.MaxText),
+		Agent:   strings.Repeat("ä", loose.MaxText/2),
 	}
 	if diff := cmp.Diff(want, who); diff != "" {
 		t.Error(diff)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 // FuzzDecode: whatever the bytes, the door does not panic, selects only local
@@ -38,7 +39,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			seen[c.Key] = true
 			for _, s := range []string{c.EventID, c.Op, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Agent, c.Actor.Via} {
-				if len(s) > maxText || !utf8.ValidString(s) {
+				if len(s) > loose.MaxText || !utf8.ValidString(s) {
 					t.Fatalf("text of %d bytes: %q", len(s), s)
 				}
 			}

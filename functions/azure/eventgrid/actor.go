@@ -3,14 +3,10 @@ package eventgrid
 import (
 	"cmp"
 	"strings"
-	"unicode/utf8"
 
 	"byokwatch/core"
 	"byokwatch/core/loose"
 )
-
-// maxText bounds each text about an actor.
-const maxText = 1024
 
 // The claims of a token that say who somebody is, under the names of the two
 // versions of tokens:
@@ -41,15 +37,15 @@ func actor(data loose.Object) core.Actor {
 	claims, request := data.Unwrapped("claims"), data.Unwrapped("httpRequest")
 	application := strings.ToLower(first(claims, claimsOfApplication))
 	a := core.Actor{
-		ID:      cut(strings.ToLower(first(claims, claimsOfID))),
-		Name:    cut(first(claims, claimsOfName)),
-		Address: cut(cmp.Or(first(claims, claimsOfAddress), request.Text("clientIpAddress"))),
+		ID:      loose.Cut(strings.ToLower(first(claims, claimsOfID))),
+		Name:    loose.Cut(first(claims, claimsOfName)),
+		Address: loose.Cut(cmp.Or(first(claims, claimsOfAddress), request.Text("clientIpAddress"))),
 	}
 	if a.Name == "" {
-		a.Name = cut(application)
+		a.Name = loose.Cut(application)
 		return a
 	}
-	a.Via = cut(cmp.Or(applications[application], application))
+	a.Via = loose.Cut(cmp.Or(applications[application], application))
 	return a
 }
 
@@ -61,16 +57,4 @@ func first(claims loose.Object, names []string) string {
 		}
 	}
 	return ""
-}
-
-// cut shortens a text to maxText bytes at a character's border.
-func cut(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	s = s[:maxText]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s
 }

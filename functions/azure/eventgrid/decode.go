@@ -23,6 +23,7 @@ package eventgrid
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -154,7 +155,7 @@ func read(event []byte) (loose.Object, error) {
 // firstResource is the first of some texts that is an ID of a resource.
 func firstResource(ids ...string) string {
 	for _, id := range ids {
-		if id = resource(id); id != "" && len(id) <= maxText {
+		if id = resource(id); id != "" && len(id) <= loose.MaxText {
 			return id
 		}
 	}
@@ -179,16 +180,5 @@ func identify(event []byte, e loose.Object) string {
 	return fmt.Sprintf("sha256:%x", sha256.Sum256(event))
 }
 
-// when is the moment that the cloud gives. One that does not parse is unknown,
-// never now.
-func when(e loose.Object) time.Time {
-	text := e.Text("eventTime")
-	if text == "" {
-		text = e.Text("time")
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}
-	}
-	return at.UTC()
-}
+// when is the moment that the cloud gives.
+func when(e loose.Object) time.Time { return loose.Time(cmp.Or(e.Text("eventTime"), e.Text("time"))) }

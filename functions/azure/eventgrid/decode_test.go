@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 const (
@@ -251,8 +252,8 @@ func TestWhoAnEventNames(t *testing.T) {
 			t.Errorf("%s: %s", what, diff)
 		}
 	}
-	long := edited(t, "vault-write", m{"data|claims": m{"upn": strings.Repeat("ä", maxText)}})
-	if got, err := Decode(long, protected()); err != nil || len(got[0].Actor.Name) != maxText {
+	long := edited(t, "vault-write", m{"data|claims": m{"upn": strings.Repeat("ä", loose.MaxText)}})
+	if got, err := Decode(long, protected()); err != nil || len(got[0].Actor.Name) != loose.MaxText {
 		t.Errorf("a name of %d bytes, %v", len(got[0].Actor.Name), err)
 	}
 }
@@ -274,7 +275,7 @@ func TestWhatCannotBeUnderstood(t *testing.T) {
 		"data that is a text":       edited(t, removed, m{"data": "x"}),
 		"no operation":              edited(t, removed, m{"data|operationName": nil, "data|authorization": nil}),
 		"no resource":               edited(t, removed, m{"data|resourceUri": nil, "subject": nil, "data|authorization": nil}),
-		"an endless resource":       edited(t, removed, m{"data|resourceUri": strings.Repeat("/x", maxText), "subject": nil, "data|authorization": nil}),
+		"an endless resource":       edited(t, removed, m{"data|resourceUri": strings.Repeat("/x", loose.MaxText), "subject": nil, "data|authorization": nil}),
 		"no vault":                  edited(t, "access-policy-changed", m{"topic": nil, "data": nil}),
 		"more than Event Grid has":  []byte(`{"eventType":"` + strings.Repeat("x", MaxBytes) + `"}`),
 		"a text in a text, endless": quoted(t, quoted(t, quoted(t, quoted(t, []byte("{}"))))),

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 // least makes the least event of an operation on a resource.
@@ -119,7 +120,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("%+v", c)
 			}
 			for _, s := range []string{c.EventID, c.Op, c.Resource, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Via} {
-				if len(s) > maxText {
+				if len(s) > loose.MaxText {
 					t.Fatalf("text of %d bytes: %q", len(s), s)
 				}
 			}

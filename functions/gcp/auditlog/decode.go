@@ -29,6 +29,7 @@ import (
 	"unicode/utf8"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 const (
@@ -51,24 +52,24 @@ func Decode(entry []byte, keys []core.Key) ([]core.Change, error) {
 	if len(entry) > MaxBytes {
 		return nil, fmt.Errorf("log entry of %d bytes, more than the %d that Pub/Sub delivers", len(entry), MaxBytes)
 	}
-	e, err := readObject(entry)
+	e, err := loose.Read(entry)
 	if err != nil {
 		return nil, fmt.Errorf("log entry: %w", err)
 	}
-	if e.text("kind") == "sweep" {
+	if e.Text("kind") == "sweep" {
 		return fan(keys, scope{}, core.Change{Kind: core.Tick, EventID: ID(entry), Op: "Sweep"}), nil
 	}
-	if e.member("protoPayload") == nil {
-		if e.text("logName") != "" {
+	if e.Member("protoPayload") == nil {
+		if e.Text("logName") != "" {
 			return nil, nil // an entry of some other log
 		}
 		return nil, errors.New("neither a log entry nor a tick: no protoPayload and no logName")
 	}
-	payload, err := readObject(e.member("protoPayload"))
+	payload, err := loose.Read(e.Member("protoPayload"))
 	if err != nil {
 		return nil, fmt.Errorf("log entry: protoPayload: %w", err)
 	}
-	service, method := payload.text("serviceName"), payload.text("methodName")
+	service, method := payload.Text("serviceName"), payload.Text("methodName")
 	if service == "" || method == "" {
 		return nil, errors.New("log entry: no serviceName or no methodName, so not from an audit log")
 	}
@@ -84,12 +85,12 @@ func Decode(entry []byte, keys []core.Key) ([]core.Change, error) {
 		Kind: known.Kind, Takes: known.Takes, EventID: ID(entry), At: when(e), Op: known.Method, Actor: actor(payload),
 	}
 	if known.Service == kms && known.Method == updateVersion {
-		setsState(&change, payload.object("request"))
+		setsState(&change, payload.Object("request"))
 	}
 	out := fan(keys, where, change)
-	if known.Service == kms && known.Method == setIAMPolicy && where.whole && e.member("split") == nil {
+	if known.Service == kms && known.Method == setIAMPolicy && where.whole && e.Member("split") == nil {
 		for i := range out {
-			out[i].Copy = written(payload.object("request"), out[i].Key)
+			out[i].Copy = written(payload.Object("request"), out[i].Key)
 		}
 	}
 	return out, nil
@@ -97,13 +98,13 @@ func Decode(entry []byte, keys []core.Key) ([]core.Change, error) {
 
 // failed says whether the call changed nothing
 // (https://docs.cloud.google.com/logging/docs/reference/audit/auditlog/rest/Shared.Types/AuditLog#Status).
-func failed(payload object) bool {
-	code := payload.object("status").text("code")
+func failed(payload loose.Object) bool {
+	code := payload.Object("status").Text("code")
 	return code != "" && code != "0"
 }
 
 // place finds what an entry is about. ok is false for what stands above no key.
-func place(entry, payload object, known Event) (where scope, ok bool, err error) {
+func place(entry, payload loose.Object, known Event) (where scope, ok bool, err error) {
 	named := false
 	project := explains(entry)
 	for _, name := range names(entry, payload) {
@@ -138,13 +139,13 @@ func fan(keys []core.Key, where scope, c core.Change) []core.Change {
 
 // setsState tells an update that enables or disables a version from one that
 // changes something else of it.
-func setsState(c *core.Change, request object) {
-	if mask := request.mask("updateMask"); mask != nil && !slices.Contains(mask, "state") {
+func setsState(c *core.Change, request loose.Object) {
+	if mask := request.Mask("updateMask"); mask != nil && !slices.Contains(mask, "state") {
 		return
 	}
 	// By name or by number:
 	// https://docs.cloud.google.com/kms/docs/reference/rest/v1/CryptoKeyVersionState
-	switch request.object("cryptoKeyVersion").text("state") {
+	switch request.Object("cryptoKeyVersion").Text("state") {
 	case "ENABLED", "1":
 		c.Kind = core.StateChange
 	case "DISABLED", "2":
@@ -155,11 +156,11 @@ func setsState(c *core.Change, request object) {
 // written returns the policy that a SetIamPolicy entry shows, if that is all of
 // what decides: a mask may leave the bindings alone, and what was cut has lost
 // its shape.
-func written(request object, key string) []core.Document {
-	if mask := request.mask("updateMask"); mask != nil && !slices.Contains(mask, "bindings") {
+func written(request loose.Object, key string) []core.Document {
+	if mask := request.Mask("updateMask"); mask != nil && !slices.Contains(mask, "bindings") {
 		return nil
 	}
-	text := request.member("policy")
+	text := request.Member("policy")
 	var shape struct {
 		Bindings []struct {
 			Role    string   `json:"role"`

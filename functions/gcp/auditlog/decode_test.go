@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 const (
@@ -154,7 +155,7 @@ func TestWhoAnEntryNames(t *testing.T) {
 		}
 	}
 	// Somebody who acts through a service account is the human of it.
-	var o object
+	var o loose.Object
 	chain := `{"authenticationInfo":{"principalEmail":"tf@acme-prod.iam.gserviceaccount.com","serviceAccountDelegationInfo":[{"firstPartyPrincipal":{"principalEmail":"jane@acme.example"}},{"principalSubject":"serviceAccount:hop@x"}]}}`
 	if err := json.Unmarshal([]byte(chain), &o); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 )
 
 // Delivery is one request of the platform, taken apart.
@@ -40,27 +41,27 @@ func Open(header http.Header, body []byte) (Delivery, error) {
 		return d, fmt.Errorf("request of %d bytes, more than Pub/Sub delivers", len(body))
 	}
 	if header.Get("ce-type") != "" { // a CloudEvent in binary mode
-		d.ID, d.At = bounded(header.Get("ce-id")), stamp(header.Get("ce-time"))
+		d.ID, d.At = bounded(header.Get("ce-id")), loose.Time(header.Get("ce-time"))
 		return d.inner()
 	}
-	o, err := readObject(body)
+	o, err := loose.Read(body)
 	if err != nil {
 		return d, fmt.Errorf("request: %w", err)
 	}
 	switch {
-	case strings.HasPrefix(header.Get("Content-Type"), "application/cloudevents") || o.text("specversion") != "":
-		d.ID, d.At = bounded(o.text("id")), stamp(o.text("time"))
-		data := []byte(o.member("data"))
-		if s := o.text("data_base64"); s != "" {
+	case strings.HasPrefix(header.Get("Content-Type"), "application/cloudevents") || o.Text("specversion") != "":
+		d.ID, d.At = bounded(o.Text("id")), loose.Time(o.Text("time"))
+		data := []byte(o.Member("data"))
+		if s := o.Text("data_base64"); s != "" {
 			if data, err = base64.StdEncoding.DecodeString(s); err != nil {
 				return d, fmt.Errorf("CloudEvent: data_base64: %w", err)
 			}
 		}
 		d.Entry = data
 		return d.inner()
-	case o.member("context") != nil && o.member("data") != nil: // a first generation event
-		d.ID, d.At = bounded(o.object("context").text("eventId")), stamp(o.object("context").text("timestamp"))
-		return d.message(o.object("data"))
+	case o.Member("context") != nil && o.Member("data") != nil: // a first generation event
+		d.ID, d.At = bounded(o.Object("context").Text("eventId")), loose.Time(o.Object("context").Text("timestamp"))
+		return d.message(o.Object("data"))
 	}
 	d.ID = bounded(header.Get("x-goog-pubsub-message-id")) // of an unwrapped payload
 	return d.inner()
@@ -68,28 +69,28 @@ func Open(header http.Header, body []byte) (Delivery, error) {
 
 // inner unpacks the Pub/Sub message that the data may be.
 func (d Delivery) inner() (Delivery, error) {
-	o, err := readObject(d.Entry)
+	o, err := loose.Read(d.Entry)
 	if err != nil {
 		return d, fmt.Errorf("event: data: %w", err)
 	}
-	if o.member("message") == nil {
+	if o.Member("message") == nil {
 		return d, nil // the entry itself
 	}
-	m := o.object("message")
+	m := o.Object("message")
 	if d.ID == "" {
-		d.ID = bounded(m.text("messageId"))
+		d.ID = bounded(m.Text("messageId"))
 	}
 	if d.At.IsZero() {
-		d.At = stamp(m.text("publishTime"))
+		d.At = loose.Time(m.Text("publishTime"))
 	}
 	return d.message(m)
 }
 
-func (d Delivery) message(m object) (Delivery, error) {
+func (d Delivery) message(m loose.Object) (Delivery, error) {
 	if m == nil {
 		return d, errors.New("message: not a JSON object")
 	}
-	data, err := base64.StdEncoding.DecodeString(m.text("data"))
+	data, err := base64.StdEncoding.DecodeString(m.Text("data"))
 	if err != nil {
 		return d, fmt.Errorf("message: data: %w", err)
 	}
@@ -121,12 +122,4 @@ func bounded(id string) string {
 		return ""
 	}
 	return id
-}
-
-func stamp(s string) time.Time {
-	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return time.Time{}
-	}
-	return at.UTC()
 }

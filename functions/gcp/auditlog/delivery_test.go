@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"byokwatch/core"
+	"byokwatch/core/loose"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -221,7 +222,7 @@ func FuzzOpen(f *testing.F) {
 func checkTexts(t *testing.T, c core.Change) {
 	t.Helper()
 	for _, s := range []string{c.EventID, c.Op, c.Actor.ID, c.Actor.Name, c.Actor.Address, c.Actor.Agent, c.Actor.Via} {
-		if len(s) > maxText {
+		if len(s) > loose.MaxText {
 			t.Fatalf("text of %d bytes: %q", len(s), s)
 		}
 	}

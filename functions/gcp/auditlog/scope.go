@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"byokwatch/core/loose"
 	"byokwatch/core/pattern"
 )
 
@@ -81,12 +82,12 @@ func idOf(project, explained string) string {
 }
 
 // explains is the project's ID as the rest of an entry tells, or "".
-func explains(entry object) string {
-	log, ok := strings.CutPrefix(entry.text("logName"), "projects/")
+func explains(entry loose.Object) string {
+	log, ok := strings.CutPrefix(entry.Text("logName"), "projects/")
 	if log, _, _ = strings.Cut(log, "/"); !ok {
 		log = ""
 	}
-	for _, id := range []string{entry.object("resource").object("labels").text("projectId"), log} {
+	for _, id := range []string{entry.Object("resource").Object("labels").Text("projectId"), log} {
 		if projectID.MatchString(id) {
 			return id
 		}
@@ -95,17 +96,17 @@ func explains(entry object) string {
 }
 
 // names lists how an entry names what was changed, the most trustworthy first.
-func names(entry, payload object) []string {
-	request := payload.object("request")
-	out := []string{payload.text("resourceName")}
-	for _, a := range payload.objects("authorizationInfo") {
-		out = append(out, a.text("resource"))
+func names(entry, payload loose.Object) []string {
+	request := payload.Object("request")
+	out := []string{payload.Text("resourceName")}
+	for _, a := range payload.Objects("authorizationInfo") {
+		out = append(out, a.Text("resource"))
 	}
-	out = append(out, request.text("name"), request.text("resource"), request.text("parent"),
-		request.object("policy").text("name"), payload.object("response").text("name"))
-	labels := entry.object("resource").object("labels")
-	if key := labels.text("cryptoKeyId"); key != "" {
-		out = append(out, "projects/"+labels.text("projectId")+"/locations/"+labels.text("location")+"/keyRings/"+labels.text("keyRingId")+"/cryptoKeys/"+key)
+	out = append(out, request.Text("name"), request.Text("resource"), request.Text("parent"),
+		request.Object("policy").Text("name"), payload.Object("response").Text("name"))
+	labels := entry.Object("resource").Object("labels")
+	if key := labels.Text("cryptoKeyId"); key != "" {
+		out = append(out, "projects/"+labels.Text("projectId")+"/locations/"+labels.Text("location")+"/keyRings/"+labels.Text("keyRingId")+"/cryptoKeys/"+key)
 	}
 	return out
 }
