@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +25,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: zip OUT FILE[=NAME] …; a file without extension is executable")
+		return fmt.Errorf("usage: zip OUT FILE[=NAME] …; NAME may have folders; a file without extension is executable")
 	}
 	out, err := os.Create(args[0])
 	if err != nil {
@@ -52,6 +53,9 @@ func write(w io.Writer, args []string) error {
 	for i, e := range entries {
 		if i > 0 && entries[i-1].name == e.name {
 			return fmt.Errorf("two files are to be %s", e.name)
+		}
+		if !fs.ValidPath(e.name) {
+			return fmt.Errorf("%q is no name in an archive", e.name)
 		}
 		if err := add(z, e); err != nil {
 			return err

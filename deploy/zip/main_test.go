@@ -12,10 +12,10 @@ import (
 
 func TestTheSameFilesGiveTheSameBytes(t *testing.T) {
 	var uploads [][]byte
-	for i, order := range [][]string{{"bootstrap", "c.yaml=byokwatch.yaml"}, {"c.yaml=byokwatch.yaml", "bootstrap"}} {
+	for i, order := range [][]string{{"bootstrap", "c.yaml=byokwatch.yaml", "f.json=OnChange/function.json"}, {"f.json=OnChange/function.json", "c.yaml=byokwatch.yaml", "bootstrap"}} {
 		dir := t.TempDir()
 		t.Chdir(dir)
-		for name, text := range map[string]string{"bootstrap": "binary", "c.yaml": "mode: observe"} {
+		for name, text := range map[string]string{"bootstrap": "binary", "c.yaml": "mode: observe", "f.json": "{}"} {
 			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestTheSameFilesGiveTheSameBytes(t *testing.T) {
 		}
 		got += f.Mode().String() + " " + f.Name + " " + string(text) + "\n"
 	}
-	if want := "-rwxr-xr-x bootstrap binary\n-rw-r--r-- byokwatch.yaml mode: observe\n"; got != want {
+	if want := "-rw-r--r-- OnChange/function.json {}\n-rwxr-xr-x bootstrap binary\n-rw-r--r-- byokwatch.yaml mode: observe\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
@@ -63,7 +63,7 @@ func TestNothingIsLeftOfAFailedUpload(t *testing.T) {
 	if err := os.WriteFile("a", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, args := range map[string][]string{"a missing file": {"out.zip", "b"}, "a name twice": {"out.zip", "a", "a"}, "no file": {"out.zip"}} {
+	for name, args := range map[string][]string{"a missing file": {"out.zip", "b"}, "a name twice": {"out.zip", "a", "a"}, "no file": {"out.zip"}, "a name that leads elsewhere": {"out.zip", "a=../a"}, "a name of nothing": {"out.zip", "a=/a"}} {
 		if err := run(args); err == nil {
 			t.Error(name)
 		}
