@@ -3,6 +3,7 @@ package azurekv
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"byokwatch/core"
@@ -158,6 +159,12 @@ func (f *file) rbac() bool { return f.vault == nil || f.vault.RBAC }
 
 // deleted says that the vault is soft-deleted.
 func (f *file) deleted() bool { return f.vault != nil && f.vault.Deleted }
+
+// watched says that the policy was read by the watchdog, which asks Azure for
+// what is assigned to one principal, and not from files.
+func (f *file) watched() bool {
+	return slices.ContainsFunc(f.rosters, func(r roster) bool { return r.of != "" })
+}
 
 // gone says that the vault has no such key.
 func (f *file) gone() bool { return f.item != nil && f.item.Gone }

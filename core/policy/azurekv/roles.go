@@ -71,3 +71,26 @@ func Builtin(guid string) bool {
 	_, ok := builtin(fold(guid))
 	return ok
 }
+
+// role is a definition that was given, else a built-in one. Given definitions
+// have no conditions where the tool that printed them leaves them out: the
+// built-in role's own still holds.
+func (f *file) role(guid string) (role, bool) {
+	known, ok := builtin(guid)
+	given, told := f.roles[guid]
+	if !told {
+		return known, ok
+	}
+	if !ok || given.gone {
+		return given, true
+	}
+	for _, p := range known.Permissions {
+		for i := range given.Permissions {
+			if given.Permissions[i].Condition == "" && p.Condition != "" {
+				given.Permissions = append([]permission(nil), given.Permissions...)
+				given.Permissions[i].Condition, given.Permissions[i].ConditionVersion = p.Condition, p.ConditionVersion
+			}
+		}
+	}
+	return given, true
+}

@@ -55,23 +55,31 @@ func foldAll(list []string) []string {
 }
 
 // covered says that a pattern of a role's actions stands for an action: * is any
-// run of characters, slashes included. Both are folded.
+// run of characters, slashes included, and between two slashes also no segment at
+// all, since Key Vault Reader, which is there to read the metadata of vaults,
+// has no other action for it than vaults/*/read. Both are folded.
 //
-// Source: https://learn.microsoft.com/azure/role-based-access-control/role-definitions#actions-format
+// Sources: https://learn.microsoft.com/azure/role-based-access-control/role-definitions#actions-format,
+// https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/security#key-vault-reader
 func covered(pattern, action string) bool {
+	return like(pattern, action) || strings.Contains(pattern, "/*/") && like(strings.ReplaceAll(pattern, "/*/", "/"), action)
+}
+
+// like matches a text against a pattern in which * is any run of characters.
+func like(pattern, text string) bool {
 	star, mark := -1, 0
-	p, a := 0, 0
-	for a < len(action) {
+	p, t := 0, 0
+	for t < len(text) {
 		switch {
 		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, a
+			star, mark = p, t
 			p++
-		case p < len(pattern) && pattern[p] == action[a]:
+		case p < len(pattern) && pattern[p] == text[t]:
 			p++
-			a++
+			t++
 		case star >= 0:
 			mark++
-			p, a = star+1, mark
+			p, t = star+1, mark
 		default:
 			return false
 		}
