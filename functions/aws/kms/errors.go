@@ -9,6 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"byokwatch/core"
+	"byokwatch/core/adapter"
 )
 
 // meaning maps the codes of errors that no repetition will change; the codes
@@ -45,47 +46,31 @@ var passing = map[string]bool{
 	"InternalFailure":            true,
 }
 
-// fault is an error of KMS with what it means. It unwraps to both.
-type fault struct {
-	code string // empty where KMS did not answer
-	kind error  // a sentinel of core, nil where nobody knows whether it was done
-	err  error
-}
-
-func (f *fault) Error() string { return f.err.Error() }
-
-func (f *fault) Unwrap() []error {
-	if f.kind == nil {
-		return []error{f.err}
-	}
-	return []error{f.kind, f.err}
-}
-
 // understand is the one place that knows the errors of KMS.
-func understand(err error) (f *fault, again bool) {
-	f = &fault{err: err}
+func understand(err error) (f *adapter.Fault, again bool) {
+	f = &adapter.Fault{Err: err}
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		f.code = api.ErrorCode()
-		f.kind = meaning[f.code]
-		if f.kind != nil {
+		f.Code = api.ErrorCode()
+		f.Kind = meaning[f.Code]
+		if f.Kind != nil {
 			return f, false
 		}
 	}
 	known := retry.IsErrorRetryables(retry.DefaultRetryables)
-	return f, passing[f.code] || known.IsErrorRetryable(err).Bool() || errors.Is(err, context.DeadlineExceeded)
+	return f, passing[f.Code] || known.IsErrorRetryable(err).Bool() || errors.Is(err, context.DeadlineExceeded)
 }
 
 // plainly says why a document is missing, for people.
 func plainly(err error, right string) string {
-	var f *fault
+	var f *adapter.Fault
 	switch {
 	case errors.Is(err, core.ErrDenied):
 		return "AWS KMS refuses us: our role may not " + right + " on this key"
 	case errors.Is(err, core.ErrNotFound):
 		return "AWS KMS says that there is no such key"
-	case errors.As(err, &f) && f.code != "":
-		return fmt.Sprintf("AWS KMS failed with %s", f.code)
+	case errors.As(err, &f) && f.Code != "":
+		return fmt.Sprintf("AWS KMS failed with %s", f.Code)
 	}
 	return "AWS KMS did not answer in time"
 }

@@ -1,10 +1,10 @@
 package kms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"byokwatch/core"
+	"byokwatch/core/adapter"
+	"byokwatch/core/pattern"
 	"byokwatch/core/strict"
 )
 
@@ -39,20 +41,15 @@ type Keeper struct {
 // New makes a Keeper of a client, which brings Region, credentials and
 // endpoint with it.
 func New(client *kms.Client, opts Options) *Keeper {
-	for _, d := range []struct {
-		field *time.Duration
-		usual time.Duration
-	}{{&opts.Attempt, 5 * time.Second}, {&opts.Reading, 10 * time.Second}, {&opts.Reserve, 5 * time.Second}} {
-		if *d.field <= 0 {
-			*d.field = d.usual
-		}
-	}
+	opts.Attempt = cmp.Or(opts.Attempt, adapter.Attempt)
+	opts.Reading = cmp.Or(opts.Reading, adapter.Reading)
+	opts.Reserve = cmp.Or(opts.Reserve, adapter.Reserve)
 	return &Keeper{client: client, region: client.Options().Region, opts: opts}
 }
 
 // keyARN is the only form in which keys are named here
 // (https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id-key-ARN).
-var keyARN = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+$`)
+var keyARN = pattern.New(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+$`)
 
 // here refuses what is not a key ARN of the client's Region.
 func (k *Keeper) here(id string) error { return inRegion(id, k.region) }
@@ -85,7 +82,7 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 	both.Go(func() error { metadata, noMetadata = k.readMetadata(ctx, key.ID); return nil })
 	_ = both.Wait() // neither returns one; both errors count, below
 	if noPolicy != nil && noMetadata != nil {
-		return nil, fmt.Errorf("read key %s: %w", key.ID, neither(noPolicy, noMetadata))
+		return nil, fmt.Errorf("read key %s: %w", key.ID, adapter.Nothing(noPolicy, noMetadata))
 	}
 	if noPolicy != nil {
 		policy = core.Document{Kind: core.KeyPolicy, ID: key.ID, Unreadable: plainly(noPolicy, "kms:GetKeyPolicy")}
@@ -94,18 +91,6 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 		metadata = core.Document{Kind: core.KeyMetadata, ID: key.ID, Unreadable: plainly(noMetadata, "kms:DescribeKey")}
 	}
 	return core.Policy{policy, metadata}, nil
-}
-
-// neither joins the two errors. A key is absent only if both say so: beside a
-// refusal or an outage, an absence proves nothing.
-func neither(a, b error) error {
-	switch gone, alsoGone := errors.Is(a, core.ErrNotFound), errors.Is(b, core.ErrNotFound); {
-	case gone && !alsoGone:
-		return fmt.Errorf("%v; %w", a, b)
-	case alsoGone && !gone:
-		return fmt.Errorf("%w; %v", a, b)
-	}
-	return errors.Join(a, b)
 }
 
 func (k *Keeper) readPolicy(ctx context.Context, id string) (core.Document, error) {
@@ -159,7 +144,7 @@ func (k *Keeper) Apply(ctx context.Context, key core.Key, s core.Step) error {
 		return err
 	}
 	if s.ID != key.ID {
-		return fmt.Errorf("%s is a step for %s, not for %s: nothing was sent: %w", s.Op, s.ID, key.ID, core.ErrRejected)
+		return adapter.Unsent("%s is a step for %s, not for %s", s.Op, s.ID, key.ID)
 	}
 	var err error
 	switch s.Op {
@@ -168,24 +153,18 @@ func (k *Keeper) Apply(ctx context.Context, key core.Key, s core.Step) error {
 	case "EnableKey":
 		err = k.enable(ctx, s)
 	default:
-		err = fmt.Errorf("no such step on AWS: nothing was sent: %w", core.ErrRejected)
+		err = adapter.Unsent("no such step on AWS")
 	}
-	if errors.Is(err, core.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", core.ErrRejected, err) // nothing can be written to what is not there
-	}
-	if err != nil {
-		return fmt.Errorf("%s on %s: %w", s.Op, s.ID, err)
-	}
-	return nil
+	return adapter.Done(s, err)
 }
 
 func (k *Keeper) put(ctx context.Context, s core.Step) error {
 	var b putBody
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
-		return fmt.Errorf("body: %w: nothing was sent: %w", err, core.ErrRejected)
+		return adapter.Unsent("body: %w", err)
 	}
 	if b.KeyId != s.ID || b.PolicyName != policyName || b.Policy == "" || b.BypassPolicyLockoutSafetyCheck {
-		return fmt.Errorf("body must name the step's key, the policy %q and its text, and keep the lockout safety check: nothing was sent: %w", policyName, core.ErrRejected)
+		return adapter.Unsent("body must name the step's key, the policy %q and its text, and keep the lockout safety check", policyName)
 	}
 	in := &kms.PutKeyPolicyInput{KeyId: &s.ID, PolicyName: aws.String(policyName), Policy: &b.Policy, BypassPolicyLockoutSafetyCheck: false}
 	_, err := try(ctx, k.opts, k.opts.Reserve, func(ctx context.Context) (*kms.PutKeyPolicyOutput, error) {
@@ -197,10 +176,10 @@ func (k *Keeper) put(ctx context.Context, s core.Step) error {
 func (k *Keeper) enable(ctx context.Context, s core.Step) error {
 	var b enableBody
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
-		return fmt.Errorf("body: %w: nothing was sent: %w", err, core.ErrRejected)
+		return adapter.Unsent("body: %w", err)
 	}
 	if b.KeyId != s.ID {
-		return fmt.Errorf("body must name the step's key: nothing was sent: %w", core.ErrRejected)
+		return adapter.Unsent("body must name the step's key")
 	}
 	in := &kms.EnableKeyInput{KeyId: &s.ID}
 	_, err := try(ctx, k.opts, k.opts.Reserve, func(ctx context.Context) (*kms.EnableKeyOutput, error) { return k.client.EnableKey(ctx, in, once) })

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/api/cloudkms/v1"
 
 	"byokwatch/core"
+	"byokwatch/core/adapter"
 	"byokwatch/core/pattern"
 	"byokwatch/core/strict"
 )
@@ -31,19 +32,9 @@ func (k *Keeper) Apply(ctx context.Context, key core.Key, s core.Step) error {
 	case "UpdateCryptoKeyVersion":
 		err = k.enable(ctx, key.ID, s)
 	default:
-		err = unsent("no such step on Google Cloud")
+		err = adapter.Unsent("no such step on Google Cloud")
 	}
-	if errors.Is(err, core.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", core.ErrRejected, err) // nothing can be written to what is not there
-	}
-	if err != nil {
-		return fmt.Errorf("%s on %s: %w", s.Op, s.ID, err)
-	}
-	return nil
-}
-
-func unsent(format string, args ...any) error {
-	return fmt.Errorf("%s: nothing was sent: %w", fmt.Sprintf(format, args...), core.ErrRejected)
+	return adapter.Done(s, err)
 }
 
 // updateMask leaves audit configurations alone
@@ -83,17 +74,17 @@ type conditionBody struct {
 func (k *Keeper) setPolicy(ctx context.Context, id string, s core.Step) error {
 	var b setBody
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
-		return unsent("body: %v", err)
+		return adapter.Unsent("body: %w", err)
 	}
 	switch {
 	case s.ID != id:
-		return unsent("the step is for another resource than %s", id)
+		return adapter.Unsent("the step is for another resource than %s", id)
 	case b.UpdateMask != updateMask:
-		return unsent("the body must have the mask %q", updateMask)
+		return adapter.Unsent("the body must have the mask %q", updateMask)
 	case b.Policy.Etag == "":
-		return unsent("the policy must have the etag of the one that it replaces")
+		return adapter.Unsent("the policy must have the etag of the one that it replaces")
 	case b.Policy.Version != policyVersion:
-		return unsent("the policy must have version %d", policyVersion)
+		return adapter.Unsent("the policy must have version %d", policyVersion)
 	}
 	in := &cloudkms.SetIamPolicyRequest{Policy: b.Policy.request(), UpdateMask: updateMask}
 	_, err := try(ctx, k.opts, k.opts.Reserve, func(ctx context.Context) (*cloudkms.Policy, error) {
@@ -149,14 +140,14 @@ func (k *Keeper) enable(ctx context.Context, id string, s core.Step) error {
 		State string `json:"state"`
 	}
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
-		return unsent("body: %v", err)
+		return adapter.Unsent("body: %w", err)
 	}
 	number, ok := strings.CutPrefix(s.ID, id+"/cryptoKeyVersions/")
 	if !ok || !versionNumber.MatchString(number) {
-		return unsent("the step is for another resource than a version of %s", id)
+		return adapter.Unsent("the step is for another resource than a version of %s", id)
 	}
 	if b.State != "ENABLED" {
-		return unsent("a version may only be enabled")
+		return adapter.Unsent("a version may only be enabled")
 	}
 	in := &cloudkms.CryptoKeyVersion{State: b.State}
 	_, err := try(ctx, k.opts, k.opts.Reserve, func(ctx context.Context) (*cloudkms.CryptoKeyVersion, error) {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"byokwatch/core"
+	"byokwatch/core/adapter"
 )
 
 // meaning maps the status of an answer, in HTTP's numbers, to what no repetition
@@ -27,34 +28,18 @@ var meaning = map[int]error{
 // (https://docs.cloud.google.com/iam/docs/retry-strategy).
 var passing = []int{http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 
-// fault is an error of Google Cloud with what it means. It unwraps to both.
-type fault struct {
-	status string // such as PERMISSION_DENIED; empty where there was no answer
-	kind   error  // a sentinel of core, nil where nobody knows whether it was done
-	err    error
-}
-
-func (f *fault) Error() string { return f.err.Error() }
-
-func (f *fault) Unwrap() []error {
-	if f.kind == nil {
-		return []error{f.err}
-	}
-	return []error{f.kind, f.err}
-}
-
 // understand is the one place that knows Google's errors. FAILED_PRECONDITION is
 // a conflict although it comes as 400: a step is made for the state that was
 // read just before, so it is another one by now, and looking again helps.
-func understand(err error) (f *fault, again bool) {
-	f = &fault{err: err}
+func understand(err error) (f *adapter.Fault, again bool) {
+	f = &adapter.Fault{Err: err}
 	api, ok := errors.AsType[*googleapi.Error](err)
 	if !ok {
 		return f, !errors.Is(err, context.Canceled)
 	}
-	f.status, f.kind = statusOf(api), meaning[api.Code]
-	if f.status == "FAILED_PRECONDITION" {
-		f.kind = core.ErrConflict
+	f.Code, f.Kind = statusOf(api), meaning[api.Code]
+	if f.Code == "FAILED_PRECONDITION" {
+		f.Kind = core.ErrConflict
 	}
 	return f, slices.Contains(passing, api.Code)
 }
@@ -74,14 +59,14 @@ func statusOf(e *googleapi.Error) string {
 
 // plainly says why a document is missing, for people.
 func plainly(err error, right, on string) string {
-	f, answered := errors.AsType[*fault](err)
+	f, answered := errors.AsType[*adapter.Fault](err)
 	switch {
 	case errors.Is(err, core.ErrDenied):
 		return "Google Cloud refuses us: our service account may not " + right + " on " + on + ", or it does not exist"
 	case errors.Is(err, core.ErrNotFound):
 		return "Google Cloud says that " + on + " does not exist"
-	case answered && f.status != "":
-		return "Google Cloud failed with " + f.status
+	case answered && f.Code != "":
+		return "Google Cloud failed with " + f.Code
 	}
 	return "Google Cloud did not answer in time"
 }

@@ -1,6 +1,7 @@
 package cloudkms
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/api/iam/v1"
 	iamv2 "google.golang.org/api/iam/v2"
 
+	"byokwatch/core/adapter"
 	"byokwatch/core/pattern"
 )
 
@@ -52,14 +54,9 @@ type Keeper struct {
 
 // New makes a Keeper.
 func New(api Clients, opts Options) *Keeper {
-	for _, d := range []struct {
-		field *time.Duration
-		usual time.Duration
-	}{{&opts.Attempt, 5 * time.Second}, {&opts.Reading, 10 * time.Second}, {&opts.Reserve, 5 * time.Second}} {
-		if *d.field <= 0 {
-			*d.field = d.usual
-		}
-	}
+	opts.Attempt = cmp.Or(opts.Attempt, adapter.Attempt)
+	opts.Reading = cmp.Or(opts.Reading, adapter.Reading)
+	opts.Reserve = cmp.Or(opts.Reserve, adapter.Reserve)
 	if opts.Builtin == nil {
 		opts.Builtin = func(string) bool { return false }
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"byokwatch/core"
+	"byokwatch/core/adapter"
 	"byokwatch/core/share"
 )
 
@@ -43,7 +44,7 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 	all.Go(func() (err error) { above, err = r.nodes(first, project); return err })
 	err := all.Wait()
 	if failed[0] != nil && failed[1] != nil && failed[2] != nil {
-		return nil, fmt.Errorf("read key %s: %w", key.ID, none(failed[:]))
+		return nil, fmt.Errorf("read key %s: %w", key.ID, adapter.Nothing(failed[:]...))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read what is above key %s: %w", key.ID, err)
@@ -65,23 +66,6 @@ var ownKinds = [3]core.Kind{core.CryptoKey, core.CryptoKeyVersions, core.IAMPoli
 
 func notOurs(id string) error {
 	return fmt.Errorf("%q is not the name of a Cloud KMS key: projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY", id)
-}
-
-// none joins the errors of a key of which nothing could be read. It is absent
-// only if all say so: beside a refusal or an outage, an absence proves nothing.
-func none(errs []error) error {
-	var gone, others []error
-	for _, err := range errs {
-		if errors.Is(err, core.ErrNotFound) {
-			gone = append(gone, err)
-		} else {
-			others = append(others, err)
-		}
-	}
-	if len(others) == 0 {
-		return errors.Join(gone...)
-	}
-	return errors.Join(others...)
 }
 
 // reading is one Read under way.
