@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"syscall"
 	"time"
 
@@ -143,26 +144,32 @@ func (a *Azurite) Container(ctx context.Context, name string) (*container.Client
 	return c, nil
 }
 
+// shared is the one Azurite of a test binary, with which it ends.
+var shared = sync.OnceValues(func() (*Azurite, error) { return StartAzurite(context.Background()) })
+
 // Test is what of a testing.TB a test that needs Azurite hands over.
 type Test interface {
 	Helper()
-	Cleanup(func())
-	Context() context.Context
 	Skipf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// NeedAzurite is an Azurite for one test. Without one the test is skipped, except
-// where nobody would notice: in CI it fails.
+// NeedAzurite is the Azurite that all tests of a binary share: each makes its own
+// containers. Without one the test is skipped, except where nobody would notice:
+// in CI it fails.
 func NeedAzurite(t Test) *Azurite {
 	t.Helper()
-	a, err := StartAzurite(context.WithoutCancel(t.Context()))
+	return need(t, shared)
+}
+
+func need(t Test, start func() (*Azurite, error)) *Azurite {
+	t.Helper()
+	a, err := start()
 	switch {
 	case errors.Is(err, ErrNotInstalled) && os.Getenv("CI") == "":
 		t.Skipf("SKIPPED: %v", err)
 	case err != nil:
 		t.Fatalf("%v", err)
 	}
-	t.Cleanup(a.Stop)
 	return a
 }

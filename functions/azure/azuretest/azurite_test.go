@@ -10,7 +10,7 @@ import (
 )
 
 func TestAzuriteListensAndEnds(t *testing.T) {
-	a := NeedAzurite(t)
+	a := need(t, func() (*Azurite, error) { return StartAzurite(context.Background()) })
 	c, err := a.Container(t.Context(), "one")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestWithoutAzuriteATestIsSkippedAloudAndFailsInCI(t *testing.T) {
 		r := &refused{T: t}
 		func() {
 			defer func() { _ = recover() }()
-			NeedAzurite(r)
+			need(r, func() (*Azurite, error) { return StartAzurite(t.Context()) })
 		}()
 		if !strings.HasPrefix(r.said, want) || !strings.Contains(r.said, "make test") {
 			t.Errorf("CI=%s: %q", ci, r.said)

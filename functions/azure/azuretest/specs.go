@@ -68,6 +68,7 @@ type KeySpec struct {
 	Size      int      // 0 is 2048
 	Ops       []string // nil is all that an RSA key can do
 	Versions  int      // 0 is 1; the last one is current
+	Retired   int      // how many of them, from the first, are disabled and were never used
 	NotBefore time.Time
 	Expires   time.Time // of the current version
 }
