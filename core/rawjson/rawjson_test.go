@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"byokwatch/core/rawjson"
+	"byokwatch/core/strict"
 )
 
 func FuzzTakingApartLosesNothing(f *testing.F) {
@@ -141,4 +142,26 @@ func TestReaderTakesWhatTheFieldsSay(t *testing.T) {
 	if _, err := rawjson.ReadObject("[]"); err == nil || errors.Unwrap(err) != nil {
 		t.Errorf("a list taken for an object: %v", err)
 	}
+}
+
+// An object is read once, and refused for whatever the strict reader refuses.
+func FuzzReaderIsAsStrictAsTheStrictReader(f *testing.F) {
+	for _, text := range []string{
+		`{}`, ` {"a": [1, {"b": null}]} `, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"x":{"a":1,"a":2}}`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`, `{"a":1} {}`, `{"a":1,}`, `{/**/}`, `{"a":NaN}`, `{"a":01}`, `{"a":1`, `{"a"}`, `{1:2}`, `{"a":1}]`, "{\"a\":\"\t\"}",
+		`{"a":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`, `{"a":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, `{"a":` + strings.Repeat(`{"a":`, 31) + `"[[["` + strings.Repeat("}", 32),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+			return
+		}
+		r, err := rawjson.NewReader(text)
+		if err == nil {
+			_, _, err = r.Object("it", rawjson.Field{Name: "known", Read: func() error { return r.List("known", func(int) error { return r.Skip() }) }})
+		}
+		if strict := strict.Check([]byte(text)); (strict == nil) != (err == nil) && !strings.Contains(strings.ToLower(text), "known") {
+			t.Fatalf("%q: %v, by the strict reader %v", text, err, strict)
+		}
+	})
 }
