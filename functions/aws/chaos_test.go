@@ -10,7 +10,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/alert"
-	"byokwatch/functions/aws/awstest"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/aws/cloudtrail"
 )
 
@@ -29,8 +29,8 @@ func (s *story) chaos(seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	s.edit(without)
 	event := s.cloud.Events()[0].Data
-	s.cloud.SetFaults(awstest.Faults{
-		Throttle: 0.15, Internal: 0.1, Timeout: 0.05, Lost: 0.1, Slow: 0.2,
+	s.cloud.SetOdds(chaostest.Odds{
+		Throttle: 0.15, Internal: 0.1, Unavailable: 0.05, Lost: 0.1, Slow: 0.2,
 		SlowFor: 2 * time.Second, StaleFor: 20 * time.Second, Flap: seed%2 == 0,
 	})
 	var wg sync.WaitGroup
@@ -52,7 +52,7 @@ func (s *story) chaos(seed uint64) {
 		deliver(fmt.Sprintf("sweep-%d", i), time.Duration(i)*5*time.Minute+1300*time.Millisecond, s.cloud.Tick(region))
 	}
 	wg.Wait()
-	s.cloud.SetFaults(awstest.Faults{})
+	s.cloud.SetOdds(chaostest.Odds{})
 	s.passes(10 * time.Minute)
 
 	s.wantAccess(kafka, true)

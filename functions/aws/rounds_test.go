@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"byokwatch/functions/aws/awstest"
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // TestOneRoundOfReadsAndOneSaveComeBeforeTheWrite makes every answer take a
@@ -13,7 +13,7 @@ func TestOneRoundOfReadsAndOneSaveComeBeforeTheWrite(t *testing.T) {
 	tell(t, armedPolicy, func(s *story) {
 		s.edit(without)
 		event := s.cloud.Events()[0].Data
-		s.cloud.SetFaults(awstest.Faults{Slow: 1, SlowFor: time.Second})
+		s.cloud.SetOdds(chaostest.Odds{Slow: 1, SlowFor: time.Second})
 		begun := time.Now()
 		if err := s.invoke(event); err != nil {
 			t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
 	"byokwatch/core/watchdog"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/aws/awstest"
 	"byokwatch/functions/aws/cloudtrail"
 	"byokwatch/functions/aws/kms"
@@ -375,7 +376,7 @@ func TestAFixBetweenOurTwoReadsStays(t *testing.T) {
 		fix := policyOf(rootStatement, confluentStatements, adminStatement)
 		s.edit(without)
 		// The first read sees the loss; the fix lands before the second.
-		s.cloud.Inject(awstest.Fault{Op: "GetKeyPolicy", Kind: awstest.Stale})
+		s.cloud.Inject(chaostest.Fault{Op: "GetKeyPolicy", Kind: chaostest.Stale})
 		s.edit(fix)
 		s.deliver()
 		s.wantOurs(0)
@@ -387,8 +388,8 @@ func TestAFixBetweenOurTwoReadsStays(t *testing.T) {
 
 func TestThrottlingDoesNotKeepConfluentOut(t *testing.T) {
 	tell(t, armedPolicy, func(s *story) {
-		s.cloud.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 12})
-		s.cloud.Inject(awstest.Fault{Op: "GetKeyPolicy", Kind: awstest.Throttle, Times: 3})
+		s.cloud.Inject(chaostest.Fault{Op: "PutKeyPolicy", Kind: chaostest.Throttle, Times: 12})
+		s.cloud.Inject(chaostest.Fault{Op: "GetKeyPolicy", Kind: chaostest.Throttle, Times: 3})
 		s.edit0(without)
 		s.deliver()
 		s.wantAccess(kafka, true)

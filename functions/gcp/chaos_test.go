@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"byokwatch/core/alert"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -28,7 +29,7 @@ func (s *story) chaos(seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	s.edit(wiped)
 	event := s.cloud.Events()[0]
-	s.cloud.SetFaults(gcptest.Faults{
+	s.cloud.SetOdds(chaostest.Odds{
 		Throttle: 0.1, Unavailable: 0.05, Internal: 0.05, Dropped: 0.05, Lost: 0.05, Slow: 0.2,
 		SlowFor: 2 * time.Second, StaleFor: 20 * time.Second,
 	})
@@ -63,7 +64,7 @@ func (s *story) chaos(seed uint64) {
 		deliver(time.Duration(i)*5*time.Minute+1300*time.Millisecond, 90*time.Second, func() *http.Request { return s.cloud.Tick(gcptest.Push, "http://function/") })
 	}
 	wg.Wait()
-	s.cloud.SetFaults(gcptest.Faults{})
+	s.cloud.SetOdds(chaostest.Odds{})
 	s.restart()
 	s.passes(10 * time.Minute)
 

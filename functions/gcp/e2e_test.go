@@ -14,6 +14,7 @@ import (
 
 	sdk "google.golang.org/api/cloudkms/v1"
 
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -160,12 +161,12 @@ func TestAnOutageIsLeftToTheRedelivery(t *testing.T) {
 	w := start(t, func(_, vars map[string]string) { vars["CLOUD_RUN_TIMEOUT_SECONDS"] = "9" })
 	w.arm(t)
 	event := w.put(t, wiped)
-	w.cloud.SetFaults(gcptest.Faults{Unavailable: 1})
+	w.cloud.SetOdds(chaostest.Odds{Unavailable: 1})
 	w.want(t, event.Request(gcptest.Push, w.url), http.StatusInternalServerError)
 	if w.confluentCan() {
 		t.Fatal("the outage lets a write through")
 	}
-	w.cloud.SetFaults(gcptest.Faults{})
+	w.cloud.SetOdds(chaostest.Odds{})
 	w.want(t, event.Request(gcptest.Push, w.url), http.StatusOK)
 	if !w.confluentCan() {
 		t.Error("Confluent is not back")
@@ -235,7 +236,7 @@ func TestTheHeartbeatFollowsACompleteSweep(t *testing.T) {
 	if n := beats.Load(); n != 1 {
 		t.Errorf("%d beats after an event", n)
 	}
-	w.cloud.SetFaults(gcptest.Faults{Internal: 1})
+	w.cloud.SetOdds(chaostest.Odds{Internal: 1})
 	w.want(t, w.cloud.Tick(gcptest.Push, w.url), http.StatusInternalServerError)
 	if n := beats.Load(); n != 1 {
 		t.Errorf("%d beats after a sweep that could not look", n)

@@ -17,6 +17,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -345,8 +346,8 @@ func TestAConcurrentEditIsNotLost(t *testing.T) {
 	extra := bind("roles/cloudkms.viewer", "user:somebody@acme.example")
 	tell(t, armed, func(s *story) {
 		s.edit(wiped)
-		s.cloud.SetFaults(gcptest.Faults{SlowFor: 3 * time.Second})
-		s.cloud.Inject(gcptest.Fault{Op: "SetIamPolicy", Resource: payments, Kind: gcptest.Slow})
+		s.cloud.SetOdds(chaostest.Odds{SlowFor: 3 * time.Second})
+		s.cloud.Inject(chaostest.Fault{Op: "SetIamPolicy", Resource: payments, Kind: chaostest.Slow})
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -367,7 +368,7 @@ func TestAConcurrentEditIsNotLost(t *testing.T) {
 		tell(t, armed, func(s *story) {
 			s.edit(wiped)
 			s.edit(allow(append(slices.Clone(ours), extra)...))
-			s.cloud.Inject(gcptest.Fault{Op: "GetIamPolicy", Resource: payments, Kind: gcptest.Stale, Times: 2})
+			s.cloud.Inject(chaostest.Fault{Op: "GetIamPolicy", Resource: payments, Kind: chaostest.Stale, Times: 2})
 			s.deliver()
 			s.passes(10 * time.Minute)
 			s.wantAccess(true)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -15,7 +16,7 @@ func TestOneRoundOfReadsAndOneSaveComeBeforeTheWrite(t *testing.T) {
 	tell(t, armed, func(s *story) {
 		s.edit(wiped)
 		event := s.cloud.Events()[0]
-		s.cloud.SetFaults(gcptest.Faults{Slow: 1, SlowFor: time.Second})
+		s.cloud.SetOdds(chaostest.Odds{Slow: 1, SlowFor: time.Second})
 		begun := time.Now()
 		if code := s.serve(event.Request(gcptest.Push, "http://function/"), 2*time.Minute); code != http.StatusOK {
 			t.Fatal(code)

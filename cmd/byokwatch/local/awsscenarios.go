@@ -10,7 +10,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/policy/awskms"
-	"byokwatch/functions/aws/awstest"
+	"byokwatch/core/watchdog/chaostest"
 	keeper "byokwatch/functions/aws/kms"
 )
 
@@ -88,7 +88,7 @@ func awsScenarios() []scenario {
 				if err := w.aws.put(ctx, policy(root)); err != nil {
 					return err
 				}
-				w.aws.cloud.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 3})
+				w.aws.cloud.Inject(chaostest.Fault{Op: "PutKeyPolicy", Kind: chaostest.Throttle, Times: 3})
 				return nil
 			}},
 		{name: "source-ip", does: "allows Confluent the key only from an address range",

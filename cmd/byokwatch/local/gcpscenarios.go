@@ -13,6 +13,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/policy/gcpkms"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -75,7 +76,7 @@ func gcpScenarios() []scenario {
 				if err := w.gcp.put(ctx, gcpPolicy(auditKey)); err != nil {
 					return err
 				}
-				w.gcp.cloud.Inject(gcptest.Fault{Op: "SetIamPolicy", Kind: gcptest.Throttle, Times: 3})
+				w.gcp.cloud.Inject(chaostest.Fault{Op: "SetIamPolicy", Kind: chaostest.Throttle, Times: 3})
 				return nil
 			}},
 		{name: "observe", does: "removes Confluent, while the key is only observed",

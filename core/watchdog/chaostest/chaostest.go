@@ -33,8 +33,10 @@ type Odds struct {
 	Throttle, Unavailable, Internal, Dropped, Lost, Slow float64
 	SlowFor                                              time.Duration
 	// StaleFor bounds how long after a write reads may show what was before it;
-	// each write draws its own time up to that.
+	// each write draws its own time up to that. With Flap a read within that
+	// time shows either, at random; without it the old, then the new.
 	StaleFor time.Duration
+	Flap     bool
 }
 
 // Fault is one fault made to happen: to the next Times calls of an operation on
@@ -54,6 +56,7 @@ type Fate struct {
 	Slow  time.Duration
 	Fault Fault  // the one that was made to happen, if any
 	N     uint64 // which call of its operation and resource this is
+	Ahead bool   // by Odds.Flap: a read shows the last write before its time
 }
 
 // Dice decide the fates of calls and count them. Their methods are safe for
@@ -127,6 +130,7 @@ func (d *Dice) Fate(op, resource string) Fate {
 		}
 		return f
 	}
+	f.Ahead = d.odds.Flap && d.Chance(op, resource, "flap", f.N) < 0.5
 	if d.Chance(op, resource, string(Slow), f.N) < d.odds.Slow {
 		f.Slow = d.odds.SlowFor
 	}
@@ -152,11 +156,12 @@ func (d *Dice) SeenFrom(op, resource string, n uint64, at time.Time) time.Time {
 
 // Chance is a number in [0,1) for one call and one kind of question about it.
 func (d *Dice) Chance(op, resource, kind string, n uint64) float64 {
-	return float64(hash(d.seed, op+"/"+kind, resource, n)>>11) / (1 << 53)
+	return float64(Hash(d.seed, op+"/"+kind, resource, n)>>11) / (1 << 53)
 }
 
-// hash mixes its arguments to 64 evenly spread bits.
-func hash(seed uint64, op, resource string, n uint64) uint64 {
+// Hash mixes its arguments to 64 evenly spread bits, for whatever an emulator
+// makes up: IDs, an order.
+func Hash(seed uint64, op, resource string, n uint64) uint64 {
 	h := fnv.New64a()
 	var b [8]byte
 	for _, v := range []uint64{seed, n} {

@@ -62,3 +62,20 @@ func TestAHistoryShowsAWriteOnceItsTimeHasCome(t *testing.T) {
 		t.Errorf("now %s, then %s, later %s, back %s", h.Now(), h.At(start, false), h.At(start.Add(time.Minute), false), h.At(start.Add(time.Hour), true))
 	}
 }
+
+func TestReadsFlapBeforeTheirTime(t *testing.T) {
+	d := chaostest.NewDice(5, chaostest.Odds{StaleFor: time.Minute, Flap: true})
+	ahead := 0
+	for range 200 {
+		if d.Fate("Get", "x").Ahead {
+			ahead++
+		}
+	}
+	if ahead < 60 || ahead > 140 {
+		t.Errorf("%d of 200 reads are ahead, want about half", ahead)
+	}
+	d.SetOdds(chaostest.Odds{StaleFor: time.Minute})
+	if d.Fate("Get", "x").Ahead {
+		t.Error("ahead without Flap")
+	}
+}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
+	"byokwatch/functions/emulatortest"
 )
 
 // DefaultAccount owns the keys where Options name no other.
@@ -22,8 +25,8 @@ type Options struct {
 	// Now is the service's clock. Sleep waits, and must end with the context.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Faults go wrong by chance; Inject makes single ones happen.
-	Faults Faults
+	// Odds are what goes wrong by chance; Inject makes single faults happen.
+	Odds chaostest.Odds
 	// Events receives every EventBridge event, in the goroutine that serves the
 	// call, and so must not wait for anything. Cloud.Events keeps them as well.
 	Events func(region string, event []byte)
@@ -43,6 +46,7 @@ type Options struct {
 // Cloud is one emulated AWS with all its Regions. Its zero value is not usable;
 // call New. All methods are safe for concurrent use.
 type Cloud struct {
+	*chaostest.Dice
 	opts Options
 
 	mu       sync.Mutex
@@ -54,8 +58,6 @@ type Cloud struct {
 	actions  []Action
 	writes   []Write
 	events   []Event
-	calls    map[string]uint64 // how often each operation met each key
-	injected []Fault
 	spent    map[string]int // requests of this second, by Region and operation
 	second   time.Time
 	serial   uint64
@@ -70,23 +72,12 @@ func New(o Options) *Cloud {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = emulatortest.Sleep
 	}
-	c := &Cloud{opts: o, iam: newIAM(), callers: map[string]Caller{}, keys: map[string]*key{},
-		secrets: map[string]string{}, services: map[string]http.Handler{}, calls: map[string]uint64{}, spent: map[string]int{}}
+	c := &Cloud{Dice: chaostest.NewDice(o.Seed, o.Odds), opts: o, iam: newIAM(), callers: map[string]Caller{}, keys: map[string]*key{},
+		secrets: map[string]string{}, services: map[string]http.Handler{}, spent: map[string]int{}}
 	c.iam.account(o.Account)
 	return c
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // Mount adds another service, such as s3, under its name in the credential
@@ -172,6 +163,6 @@ func (c *Cloud) nextID(kind string) string {
 
 func (c *Cloud) nextIDLocked(kind string) string {
 	c.serial++
-	a, b := hash(c.opts.Seed, kind, "a", c.serial), hash(c.opts.Seed, kind, "b", c.serial)
+	a, b := chaostest.Hash(c.opts.Seed, kind, "a", c.serial), chaostest.Hash(c.opts.Seed, kind, "b", c.serial)
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, 0x8000|b>>48&0x3fff, b&0xffffffffffff)
 }

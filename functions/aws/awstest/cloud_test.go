@@ -21,12 +21,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/aws/awstest"
 )
 
 func TestFaultsRepeatByTheirSeed(t *testing.T) {
 	run := func(seed uint64) (out []string) {
-		c := world(t, awstest.Options{Seed: seed, NoQuotas: true, Faults: awstest.Faults{Throttle: .1, Internal: .1, Timeout: .1, Dropped: .1, Lost: .1}})
+		c := world(t, awstest.Options{Seed: seed, NoQuotas: true, Odds: chaostest.Odds{Throttle: .1, Internal: .1, Unavailable: .1, Dropped: .1, Lost: .1}})
 		for i := range 60 {
 			err := put(t.Context(), c, "ADMIN", policy(rootMayAll, statement("Allow", `"`+kafka+`"`, fmt.Sprintf(`"kms:Tag%d"`, i), "")))
 			kind := code(err)
@@ -65,7 +66,7 @@ func TestReadsLagBehindWrites(t *testing.T) {
 	for name, flap := range map[string]bool{"once seen, always seen": false, "flapping": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := world(t, awstest.Options{Seed: 3, NoQuotas: true, Faults: awstest.Faults{StaleFor: time.Minute, Flap: flap}})
+				c := world(t, awstest.Options{Seed: 3, NoQuotas: true, Odds: chaostest.Odds{StaleFor: time.Minute, Flap: flap}})
 				if err := put(t.Context(), c, "ADMIN", policy(rootMayAll)); err != nil {
 					t.Fatal(err)
 				}
@@ -98,7 +99,7 @@ func TestOneStaleReadCanBeMadeToHappen(t *testing.T) {
 	if err := put(t.Context(), c, "ADMIN", policy(rootMayAll)); err != nil {
 		t.Fatal(err)
 	}
-	c.Inject(awstest.Fault{Op: "GetKeyPolicy", Key: keyARN, Kind: awstest.Stale, Times: 2})
+	c.Inject(chaostest.Fault{Op: "GetKeyPolicy", Resource: keyARN, Kind: chaostest.Stale, Times: 2})
 	for i, want := range []bool{true, true, false} {
 		if got := strings.Contains(get(t, c, "ADMIN"), kafka); got != want {
 			t.Errorf("read %d shows the old policy: %v", i, got)
@@ -230,7 +231,7 @@ func TestBothWaysInLeadToTheSameAnswers(t *testing.T) {
 		if !errors.As(err, &refused) || refused.ErrorMessage() == "" || !strings.Contains(err.Error(), "RequestID: ") {
 			t.Errorf("refused with %v", err)
 		}
-		c.Inject(awstest.Fault{Kind: awstest.Lost})
+		c.Inject(chaostest.Fault{Kind: chaostest.Lost})
 		if err := errOf(client.DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: aws.String(keyARN)})); err == nil || code(err) == "" || c.State(keyARN) != awstest.Disabled {
 			t.Errorf("a lost answer: %v, state %s", err, c.State(keyARN))
 		}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // Key states (https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html).
@@ -31,7 +33,7 @@ type key struct {
 	usage, spec      string
 	multi            string // PRIMARY, REPLICA or nothing
 	related          []string
-	versions         []version // oldest first, never empty
+	history          chaostest.History[version]
 	grants           []grant
 	signer           *ecdsa.PrivateKey
 }
@@ -41,7 +43,6 @@ type version struct {
 	policy   *document
 	state    string
 	deletion time.Time
-	seen     time.Time // from then on every read shows it
 }
 
 type grant struct {
@@ -51,7 +52,7 @@ type grant struct {
 	created                     time.Time
 }
 
-func (k *key) now() version   { return k.versions[len(k.versions)-1] }
+func (k *key) now() version   { return k.history.Now() }
 func (k *key) region() string { return strings.Split(k.arn, ":")[3] }
 func (k *key) id() string     { return k.arn[strings.LastIndexByte(k.arn, '/')+1:] }
 
@@ -59,27 +60,16 @@ func (k *key) id() string     { return k.arn[strings.LastIndexByte(k.arn, '/')+1
 func (c *Cloud) set(k *key, turn uint64, change func(*version)) {
 	v := k.now()
 	change(&v)
-	lag := time.Duration(chance(c.opts.Seed, "set", k.arn, "lag", turn) * float64(c.opts.Faults.StaleFor))
-	v.seen = c.opts.Now().Add(lag)
-	k.versions = append(k.versions, v)
-	if len(k.versions) > 32 {
-		k.versions = slices.Clone(k.versions[len(k.versions)-32:])
-	}
+	k.history.Set(v, c.SeenFrom("set", k.arn, turn, c.opts.Now()))
 }
 
 // read is what one read shows of a key: usually the newest version, else an
 // older one (https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency).
 func (c *Cloud) read(k *call) version {
-	all, now := k.key.versions, c.opts.Now()
-	if k.stale && len(all) > 1 {
-		return all[len(all)-2]
+	if k.fate.Ahead {
+		return k.key.now()
 	}
-	for i := len(all) - 1; i > 0; i-- {
-		if !all[i].seen.After(now) || (c.opts.Faults.Flap && chance(c.opts.Seed, k.name, k.arn, "flap", k.turn) < 0.5) {
-			return all[i]
-		}
-	}
-	return all[0]
+	return k.key.history.At(c.opts.Now(), k.fate.Kind == chaostest.Stale)
 }
 
 // usable refuses an operation that the key's state forbids.
@@ -196,8 +186,8 @@ func (c *Cloud) newKey(n NewKey) (*key, *failure) {
 	if f != nil {
 		return nil, f
 	}
-	k := &key{arn: n.ARN, created: c.opts.Now(), usage: "ENCRYPT_DECRYPT", spec: "SYMMETRIC_DEFAULT",
-		versions: []version{{policy: doc, state: Enabled, seen: c.opts.Now()}}}
+	k := &key{arn: n.ARN, created: c.opts.Now(), usage: "ENCRYPT_DECRYPT", spec: "SYMMETRIC_DEFAULT"}
+	k.history.Set(version{policy: doc, state: Enabled}, c.opts.Now())
 	if strings.HasPrefix(k.id(), "mrk-") {
 		k.multi = "PRIMARY"
 	}
@@ -221,7 +211,9 @@ func (c *Cloud) SetState(arn, state string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.keys[arn]
-	k.versions[len(k.versions)-1].state = state
+	v := k.now()
+	v.state = state
+	k.history.Set(v, c.opts.Now())
 }
 
 // Policy is the newest policy of a key as GetKeyPolicy will show it, without a

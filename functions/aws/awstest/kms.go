@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // operation is one operation of the KMS API.
@@ -43,7 +45,7 @@ func getKeyPolicy(c *Cloud, k *call) (any, *failure) {
 	if k.in.PolicyName != "" && k.in.PolicyName != policyName {
 		return nil, refuse("NotFoundException", "Policy %s does not exist", k.in.PolicyName)
 	}
-	return map[string]any{"Policy": c.show(c.read(k).policy, k.turn), "PolicyName": policyName}, nil
+	return map[string]any{"Policy": c.show(c.read(k).policy, k.fate.N), "PolicyName": policyName}, nil
 }
 
 func listKeyPolicies(*Cloud, *call) (any, *failure) {
@@ -62,7 +64,7 @@ func putKeyPolicy(c *Cloud, k *call) (any, *failure) {
 		return nil, f
 	}
 	before := c.show(k.key.now().policy, 0)
-	c.set(k.key, k.turn, func(v *version) { v.policy = doc })
+	c.set(k.key, k.fate.N, func(v *version) { v.policy = doc })
 	c.writes = append(c.writes, Write{Key: k.arn, Caller: k.who.Principal, At: c.opts.Now(), Before: before, After: c.show(doc, 0)})
 	return nil, nil
 }
@@ -87,9 +89,9 @@ func enableKey(c *Cloud, k *call) (any, *failure)  { return c.turnTo(k, Enabled)
 func disableKey(c *Cloud, k *call) (any, *failure) { return c.turnTo(k, Disabled) }
 
 func (c *Cloud) turnTo(k *call, state string) (any, *failure) {
-	c.set(k.key, k.turn, func(v *version) { v.state, v.deletion = state, time.Time{} })
+	c.set(k.key, k.fate.N, func(v *version) { v.state, v.deletion = state, time.Time{} })
 	// Since December 2022 some of these records carry the ARN, others null.
-	if chance(c.opts.Seed, k.name, k.arn, "response", k.turn) < 0.5 {
+	if c.Chance(k.name, k.arn, "response", k.fate.N) < 0.5 {
 		k.extra = map[string]any{"keyId": k.arn}
 	}
 	return nil, nil
@@ -113,14 +115,14 @@ func scheduleKeyDeletion(c *Cloud, k *call) (any, *failure) {
 		delete(k.extra, "deletionDate")
 		out["KeyState"], k.extra["keyState"] = state, state
 	}
-	c.set(k.key, k.turn, func(v *version) { v.state, v.deletion = state, at })
+	c.set(k.key, k.fate.N, func(v *version) { v.state, v.deletion = state, at })
 	return out, nil
 }
 
 // cancelKeyDeletion leaves the key disabled
 // (https://docs.aws.amazon.com/kms/latest/APIReference/API_CancelKeyDeletion.html).
 func cancelKeyDeletion(c *Cloud, k *call) (any, *failure) {
-	c.set(k.key, k.turn, func(v *version) { v.state, v.deletion = Disabled, time.Time{} })
+	c.set(k.key, k.fate.N, func(v *version) { v.state, v.deletion = Disabled, time.Time{} })
 	k.extra = map[string]any{"keyId": k.arn}
 	return map[string]any{"KeyId": k.arn}, nil
 }
@@ -194,7 +196,7 @@ func createGrant(c *Cloud, k *call) (any, *failure) {
 	if len(k.in.Operations) == 0 {
 		return nil, refuse("ValidationException", "Operations must not be empty")
 	}
-	g := grant{id: fmt.Sprintf("%016x%016x", hash(c.opts.Seed, "grant", k.arn, k.turn), hash(c.opts.Seed, "grant2", k.arn, k.turn)),
+	g := grant{id: fmt.Sprintf("%016x%016x", chaostest.Hash(c.opts.Seed, "grant", k.arn, k.fate.N), chaostest.Hash(c.opts.Seed, "grant2", k.arn, k.fate.N)),
 		grantee: k.in.GranteePrincipal, retiring: k.in.RetiringPrincipal, name: k.in.Name,
 		operations: k.in.Operations, constraints: k.in.Constraints, created: c.opts.Now()}
 	k.key.grants = append(k.key.grants, g)

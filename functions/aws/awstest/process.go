@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // LambdaConfig says which binary runs, and how.
@@ -218,7 +220,7 @@ func (l *Lambda) Send(event []byte) (wait func(context.Context) (Outcome, error)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.serial++
-	a, b := hash(0, l.addr, "a", l.serial), hash(0, l.addr, "b", l.serial)
+	a, b := chaostest.Hash(0, l.addr, "a", l.serial), chaostest.Hash(0, l.addr, "b", l.serial)
 	d := &delivery{done: make(chan struct{}), out: Outcome{Event: event,
 		RequestID: fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, 0x8000|b>>48&0x3fff, b&0xffffffffffff)}}
 	if l.stopped {

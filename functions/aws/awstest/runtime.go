@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // Outcome is what became of one event after its last try.
@@ -117,7 +119,7 @@ func (l *Lambda) hand(w http.ResponseWriter, d *delivery) {
 	h.Set("Lambda-Runtime-Aws-Request-Id", d.out.RequestID)
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(d.begun.Add(l.cfg.Timeout).UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", l.cfg.FunctionARN)
-	h.Set("Lambda-Runtime-Trace-Id", fmt.Sprintf("Root=1-%08x-%024x;Parent=%016x;Sampled=0", d.begun.Unix(), hash(0, "trace", d.out.RequestID, 0), hash(0, "parent", d.out.RequestID, 0)))
+	h.Set("Lambda-Runtime-Trace-Id", fmt.Sprintf("Root=1-%08x-%024x;Parent=%016x;Sampled=0", d.begun.Unix(), chaostest.Hash(0, "trace", d.out.RequestID, 0), chaostest.Hash(0, "parent", d.out.RequestID, 0)))
 	_, _ = w.Write(d.out.Event) // a process that is gone misses it; its end is noticed elsewhere
 }
 

@@ -10,11 +10,13 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // Conflict is a fault of S3 alone: a conditional write is answered with 409
 // ConditionalRequestConflict although nobody else wrote, and nothing is done.
-const Conflict FaultKind = "conflict"
+const Conflict chaostest.Kind = "conflict"
 
 // S3Options say what kind of S3 this is. The zero value is a healthy one with
 // the limits of the real service.
@@ -167,19 +169,19 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.write(w, r, c)
 		return
 	}
-	doom := s.cloud.fateOf(c.op, c.arn)
-	c.n = doom.n
-	if err := s.cloud.wait(r.Context(), doom.slow); err != nil || doom.kind == Dropped {
+	doom := s.cloud.Fate(c.op, c.arn)
+	c.n = doom.N
+	if err := s.cloud.opts.Sleep(r.Context(), doom.Slow); err != nil || doom.Kind == chaostest.Dropped {
 		panic(http.ErrAbortHandler)
 	}
 	body, f := s3Body(r)
 	if f == nil {
-		f = s3Doom(doom.kind)
+		f = s3Doom(doom.Kind)
 	}
 	if f == nil {
-		f = s.perform(w, r, c, doom.kind, body)
+		f = s.perform(w, r, c, doom.Kind, body)
 	}
-	if doom.kind == Lost {
+	if doom.Kind == chaostest.Lost {
 		panic(http.ErrAbortHandler)
 	}
 	if f != nil {
@@ -187,15 +189,15 @@ func (s *S3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func s3Doom(kind FaultKind) *s3Failure {
+func s3Doom(kind chaostest.Kind) *s3Failure {
 	switch kind {
-	case Throttle:
+	case chaostest.Throttle:
 		return &s3Failure{status: 503, code: "SlowDown", message: "Please reduce your request rate."}
-	case Internal:
+	case chaostest.Internal:
 		return &s3Failure{status: 500, code: "InternalError", message: "We encountered an internal error. Please try again."}
-	case Timeout:
+	case chaostest.Unavailable:
 		return &s3Failure{status: 503, code: "ServiceUnavailable", message: "Service is unable to handle request."}
-	case Dropped, Lost, Stale, Slow, Conflict:
+	case chaostest.Dropped, chaostest.Lost, chaostest.Stale, chaostest.Slow, chaostest.Other, Conflict:
 	}
 	return nil
 }

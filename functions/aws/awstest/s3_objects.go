@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // perform runs an operation under the lock.
-func (s *S3) perform(w http.ResponseWriter, r *http.Request, c *s3Call, doom FaultKind, body s3Content) *s3Failure {
+func (s *S3) perform(w http.ResponseWriter, r *http.Request, c *s3Call, doom chaostest.Kind, body s3Content) *s3Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.buckets[c.bucket]
@@ -63,7 +65,7 @@ func (s *S3) get(w http.ResponseWriter, r *http.Request, b *s3Bucket, c *s3Call)
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html,
 // which also says that If-Match takes s3:GetObject beside s3:PutObject, and that
 // it answers 404 where the object is not there or is deleted.
-func (s *S3) put(w http.ResponseWriter, r *http.Request, b *s3Bucket, c *s3Call, doom FaultKind, body s3Content) *s3Failure {
+func (s *S3) put(w http.ResponseWriter, r *http.Request, b *s3Bucket, c *s3Call, doom chaostest.Kind, body s3Content) *s3Failure {
 	match, none := r.Header.Get("If-Match"), r.Header.Get("If-None-Match")
 	context := map[string]string{}
 	if match != "" {
@@ -84,7 +86,7 @@ func (s *S3) put(w http.ResponseWriter, r *http.Request, b *s3Bucket, c *s3Call,
 		return &s3Failure{status: 501, code: "NotImplemented", message: "A header you provided implies functionality that is not implemented."}
 	}
 	conditional := match != "" || none != ""
-	if conditional && (doom == Conflict || chance(s.cloud.opts.Seed, c.op, c.arn, string(Conflict), c.n) < s.opts.Conflict) {
+	if conditional && (doom == Conflict || s.cloud.Chance(c.op, c.arn, string(Conflict), c.n) < s.opts.Conflict) {
 		return &s3Failure{status: 409, code: "ConditionalRequestConflict", message: "The conditional request cannot succeed due to a conflicting operation against this resource.", key: c.key}
 	}
 	old := b.current(c.key)

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/aws/awstest"
 )
 
@@ -222,7 +223,7 @@ func rawS3(t *testing.T, c *awstest.Cloud, header map[string]string, body string
 // The same seed, the same faults.
 func TestS3FaultsRepeatBySeed(t *testing.T) {
 	play := func(seed uint64) (out []string) {
-		_, _, client := newS3(t, awstest.Options{Seed: seed, Faults: awstest.Faults{Throttle: .1, Internal: .1, Dropped: .1, Lost: .1}}, awstest.S3Options{Conflict: .2})
+		_, _, client := newS3(t, awstest.Options{Seed: seed, Odds: chaostest.Odds{Throttle: .1, Internal: .1, Dropped: .1, Lost: .1}}, awstest.S3Options{Conflict: .2})
 		for i := range 60 {
 			_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(s3Bucket), Key: aws.String(fmt.Sprint("k", i%5)), IfNoneMatch: aws.String("*")})
 			code := "ok"

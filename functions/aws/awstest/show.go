@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // show prints a stored policy as GetKeyPolicy does: re-serialised with a space
@@ -45,7 +47,7 @@ func (c *Cloud) showStatement(s *statement, turn uint64) *object {
 				names = append(names, c.iam.show(n))
 			}
 			slices.SortFunc(names, func(a, b string) int {
-				x, y := hash(c.opts.Seed, "order", a, turn), hash(c.opts.Seed, "order", b, turn)
+				x, y := chaostest.Hash(c.opts.Seed, "order", a, turn), chaostest.Hash(c.opts.Seed, "order", b, turn)
 				if x < y {
 					return -1
 				}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // failure is an error answer of a JSON 1.1 service.
@@ -66,8 +68,7 @@ type call struct {
 	in     input
 	arn    string // of the key that the request means, whether it exists or not
 	key    *key
-	turn   uint64 // orders what KMS orders at will
-	stale  bool
+	fate   chaostest.Fate // N orders what KMS orders at will
 	id     string
 	extra  map[string]any // responseElements of the event, where there are any
 }
@@ -81,22 +82,21 @@ func (c *Cloud) serveKMS(w http.ResponseWriter, r *http.Request, s scope) {
 		return
 	}
 	k.id = id
-	doom := c.fateOf(k.name, k.arn)
-	k.turn, k.stale = doom.n, doom.kind == Stale
-	if err := c.wait(r.Context(), doom.slow); err != nil || doom.kind == Dropped {
+	k.fate = c.Fate(k.name, k.arn)
+	if err := c.opts.Sleep(r.Context(), k.fate.Slow); err != nil || k.fate.Kind == chaostest.Dropped {
 		panic(http.ErrAbortHandler)
 	}
 	if c.overQuota(s.region, k.name) {
 		answer(w, id, refuse("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."), nil)
 		return
 	}
-	if f := doom.failure(); f != nil {
+	if f := doomed(k.fate); f != nil {
 		answer(w, id, f, nil)
 		return
 	}
 	out, f, event := c.perform(k)
 	defer c.deliver(event)
-	if doom.kind == Lost {
+	if k.fate.Kind == chaostest.Lost {
 		panic(http.ErrAbortHandler)
 	}
 	answer(w, id, f, out)

@@ -18,6 +18,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"byokwatch/core"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/core/watchdog/cloudtest"
 	"byokwatch/functions/aws/awstest"
 	"byokwatch/functions/aws/kms"
@@ -107,17 +108,17 @@ func TestKeeperKeepsTheContractOfACloud(t *testing.T) {
 			Hide:       func() core.Kind { rewrite("kms:GetKeyPolicy"); return core.KeyMetadata },
 			HideAll:    func() { rewrite("kms:Decrypt") },
 			Forbid:     func() { rewrite("kms:GetKeyPolicy", "kms:DescribeKey") },
-			Overload:   func(n int) { c.Inject(awstest.Fault{Kind: awstest.Throttle, Times: n}) },
-			LoseAnswer: func() { c.Inject(awstest.Fault{Kind: awstest.Lost, Op: "PutKeyPolicy"}) },
+			Overload:   func(n int) { c.Inject(chaostest.Fault{Kind: chaostest.Throttle, Times: n}) },
+			LoseAnswer: func() { c.Inject(chaostest.Fault{Kind: chaostest.Lost, Op: "PutKeyPolicy"}) },
 			Calls:      func() int { return c.Calls("") },
 		}
 	})
 }
 
 // answering makes one call end in a way of our choice.
-func answering(t *testing.T, c *awstest.Cloud, kind awstest.FaultKind, code string, status int, do func(*kms.Keeper) error) error {
+func answering(t *testing.T, c *awstest.Cloud, kind chaostest.Kind, code string, status int, do func(*kms.Keeper) error) error {
 	t.Helper()
-	c.Inject(awstest.Fault{Kind: kind, Code: code, Status: status})
+	c.Inject(chaostest.Fault{Kind: kind, Code: code, Status: status})
 	return do(kms.New(c.KMS("WATCHER", region), kms.Options{}))
 }
 
@@ -144,7 +145,7 @@ func TestWhatErrorsOfKMSMean(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := world(t, watcherMay...)
 				begun := time.Now()
-				err := answering(t, c, awstest.Other, code, 400, put(t.Context()))
+				err := answering(t, c, chaostest.Other, code, 400, put(t.Context()))
 				for _, s := range []error{core.ErrDenied, core.ErrConflict, core.ErrRejected} {
 					if errors.Is(err, s) != (s == want) {
 						t.Errorf("%v is %v: %v", err, s, errors.Is(err, s))
@@ -160,23 +161,23 @@ func TestWhatErrorsOfKMSMean(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct {
-		kind   awstest.FaultKind
+		kind   chaostest.Kind
 		code   string
 		status int
 	}{
-		"throttling":         {awstest.Throttle, "", 0},
-		"an internal error":  {awstest.Internal, "", 0},
-		"a dependency":       {awstest.Timeout, "", 0},
-		"a dependency, 400":  {awstest.Other, "DependencyTimeoutException", 400},
-		"a gateway":          {awstest.Other, "Whatever", 502},
-		"a lost answer":      {awstest.Lost, "", 0},
-		"a broken request":   {awstest.Dropped, "", 0},
-		"an answer too late": {awstest.Slow, "", 0},
+		"throttling":         {chaostest.Throttle, "", 0},
+		"an internal error":  {chaostest.Internal, "", 0},
+		"a dependency":       {chaostest.Unavailable, "", 0},
+		"a dependency, 400":  {chaostest.Other, "DependencyTimeoutException", 400},
+		"a gateway":          {chaostest.Other, "Whatever", 502},
+		"a lost answer":      {chaostest.Lost, "", 0},
+		"a broken request":   {chaostest.Dropped, "", 0},
+		"an answer too late": {chaostest.Slow, "", 0},
 	} {
 		t.Run(name+" is tried again", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud := world(t, watcherMay...)
-				cloud.SetFaults(awstest.Faults{SlowFor: time.Minute})
+				cloud.SetOdds(chaostest.Odds{SlowFor: time.Minute})
 				if err := answering(t, cloud, c.kind, c.code, c.status, put(t.Context())); err != nil {
 					t.Error(err)
 				}
@@ -258,13 +259,13 @@ func TestMetadataReadsAsTheCommandLinePrintsIt(t *testing.T) {
 
 func TestWhatCannotBeReadIsSaidPlainly(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault awstest.Fault
+		fault chaostest.Fault
 		want  string
 	}{
-		"a refusal": {awstest.Fault{Op: "DescribeKey", Kind: awstest.Other, Code: "AccessDeniedException", Status: 400}, "AWS KMS refuses us: our role may not kms:DescribeKey on this key"},
-		"absence":   {awstest.Fault{Op: "DescribeKey", Kind: awstest.Other, Code: "NotFoundException", Status: 400}, "AWS KMS says that there is no such key"},
-		"a failure": {awstest.Fault{Op: "DescribeKey", Kind: awstest.Throttle, Times: 1000}, "AWS KMS failed with ThrottlingException"},
-		"silence":   {awstest.Fault{Op: "DescribeKey", Kind: awstest.Dropped, Times: 1000}, "AWS KMS did not answer in time"},
+		"a refusal": {chaostest.Fault{Op: "DescribeKey", Kind: chaostest.Other, Code: "AccessDeniedException", Status: 400}, "AWS KMS refuses us: our role may not kms:DescribeKey on this key"},
+		"absence":   {chaostest.Fault{Op: "DescribeKey", Kind: chaostest.Other, Code: "NotFoundException", Status: 400}, "AWS KMS says that there is no such key"},
+		"a failure": {chaostest.Fault{Op: "DescribeKey", Kind: chaostest.Throttle, Times: 1000}, "AWS KMS failed with ThrottlingException"},
+		"silence":   {chaostest.Fault{Op: "DescribeKey", Kind: chaostest.Dropped, Times: 1000}, "AWS KMS did not answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -292,9 +293,9 @@ func TestWhatCannotBeReadIsSaidPlainly(t *testing.T) {
 func TestTheEndTellsWhatKMSSaidLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := world(t, watcherMay...)
-		c.SetFaults(awstest.Faults{SlowFor: time.Hour})
-		c.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 3})
-		c.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Slow})
+		c.SetOdds(chaostest.Odds{SlowFor: time.Hour})
+		c.Inject(chaostest.Fault{Op: "PutKeyPolicy", Kind: chaostest.Throttle, Times: 3})
+		c.Inject(chaostest.Fault{Op: "PutKeyPolicy", Kind: chaostest.Slow})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		k := kms.New(c.KMS("WATCHER", region), kms.Options{Attempt: time.Hour})
@@ -308,7 +309,7 @@ func TestTheEndTellsWhatKMSSaidLast(t *testing.T) {
 func TestACallerWithoutDeadlineDoesNotWaitForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := world(t, watcherMay...)
-		c.Inject(awstest.Fault{Op: "PutKeyPolicy", Kind: awstest.Throttle, Times: 1 << 20})
+		c.Inject(chaostest.Fault{Op: "PutKeyPolicy", Kind: chaostest.Throttle, Times: 1 << 20})
 		begun := time.Now()
 		err := kms.New(c.KMS("WATCHER", region), kms.Options{}).Apply(t.Context(), core.Key{ID: keyARN}, putStep(policy(rootMay, may(watcher, watcherMay...))))
 		if took := time.Since(begun); err == nil || took < time.Minute || took > 2*time.Minute {
@@ -320,8 +321,8 @@ func TestACallerWithoutDeadlineDoesNotWaitForever(t *testing.T) {
 func TestAbsenceBesideARefusalProvesNothing(t *testing.T) {
 	for op, other := range map[string]string{"GetKeyPolicy": "DescribeKey", "DescribeKey": "GetKeyPolicy"} {
 		c := world(t, watcherMay...)
-		c.Inject(awstest.Fault{Op: op, Kind: awstest.Other, Code: "NotFoundException", Status: 400})
-		c.Inject(awstest.Fault{Op: other, Kind: awstest.Other, Code: "AccessDeniedException", Status: 400})
+		c.Inject(chaostest.Fault{Op: op, Kind: chaostest.Other, Code: "NotFoundException", Status: 400})
+		c.Inject(chaostest.Fault{Op: other, Kind: chaostest.Other, Code: "AccessDeniedException", Status: 400})
 		_, err := kms.New(c.KMS("WATCHER", region), kms.Options{}).Read(t.Context(), core.Key{ID: keyARN})
 		if errors.Is(err, core.ErrNotFound) || !errors.Is(err, core.ErrDenied) {
 			t.Errorf("%s says absent: %v", op, err)

@@ -21,6 +21,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/record"
 	"byokwatch/core/record/storetest"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/aws/awstest"
 	"byokwatch/functions/aws/s3store"
 )
@@ -138,7 +139,7 @@ func TestWhatS3SaysNoTo(t *testing.T) {
 	all := []error{core.ErrNotFound, core.ErrConflict, core.ErrDenied}
 	for sentence, c := range map[string]struct {
 		rights, bucket string
-		fault          awstest.FaultKind
+		fault          chaostest.Kind
 		call           func(context.Context, record.Objects) error
 		want           error // nil: an error that is none of the sentinels
 	}{
@@ -153,15 +154,15 @@ func TestWhatS3SaysNoTo(t *testing.T) {
 		"a replacement without the right to read is denied":                  {onlyPut, bucket, "", replace, core.ErrDenied},
 		"a replacement of what is absent is a conflict":                      {rights, bucket, "", replace, core.ErrConflict},
 		"a request that got in between is a conflict":                        {rights, bucket, awstest.Conflict, create, core.ErrConflict},
-		"throttling is trouble":                                              {rights, bucket, awstest.Throttle, get, nil},
-		"an internal error is trouble":                                       {rights, bucket, awstest.Internal, create, nil},
-		"a broken connection is trouble":                                     {rights, bucket, awstest.Dropped, get, nil},
-		"an answer lost is trouble":                                          {rights, bucket, awstest.Lost, create, nil},
+		"throttling is trouble":                                              {rights, bucket, chaostest.Throttle, get, nil},
+		"an internal error is trouble":                                       {rights, bucket, chaostest.Internal, create, nil},
+		"a broken connection is trouble":                                     {rights, bucket, chaostest.Dropped, get, nil},
+		"an answer lost is trouble":                                          {rights, bucket, chaostest.Lost, create, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			cloud, _ := emulator(t, awstest.Options{}, awstest.S3Options{}, c.rights)
 			if c.fault != "" {
-				cloud.Inject(awstest.Fault{Kind: c.fault})
+				cloud.Inject(chaostest.Fault{Kind: c.fault})
 			}
 			err := c.call(t.Context(), s3store.New(cloud.S3(user, region), c.bucket, "prod"))
 			if err == nil {
@@ -228,7 +229,7 @@ func TestTooLargeAnObjectIsNotRead(t *testing.T) {
 func TestRetryAfterALostAnswer(t *testing.T) {
 	c, _ := emulator(t, awstest.Options{}, awstest.S3Options{}, rights)
 	o := s3store.New(c.S3(user, region, retrying), bucket, "prod")
-	c.Inject(awstest.Fault{Op: "PutObject", Kind: awstest.Lost})
+	c.Inject(chaostest.Fault{Op: "PutObject", Kind: chaostest.Lost})
 	if _, err := o.Put(t.Context(), "a.json", []byte("1"), ""); !errors.Is(err, core.ErrConflict) {
 		t.Errorf("create, done and sent again: %v; want the conflict that record.Store looks into", err)
 	}
@@ -236,14 +237,14 @@ func TestRetryAfterALostAnswer(t *testing.T) {
 	s := record.NewStore(o, nil)
 	version := ""
 	for i := range 3 {
-		c.Inject(awstest.Fault{Op: "PutObject", Kind: awstest.Lost})
+		c.Inject(chaostest.Fault{Op: "PutObject", Kind: chaostest.Lost})
 		next, err := s.Save(t.Context(), key, record.Record{Revision: fmt.Sprint("r", i)}, version)
 		if err != nil {
 			t.Fatalf("save %d: %v", i, err)
 		}
 		version = next
 	}
-	c.Inject(awstest.Fault{Op: "PutObject", Kind: awstest.Throttle, Times: 2})
+	c.Inject(chaostest.Fault{Op: "PutObject", Kind: chaostest.Throttle, Times: 2})
 	if _, err := s.Save(t.Context(), key, record.Record{Revision: "r3"}, version); err != nil {
 		t.Errorf("save through throttling: %v", err)
 	}
@@ -319,8 +320,8 @@ func TestNoSaveIsLostInAnySeed(t *testing.T) {
 	conflicts := 0
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
-			faults := awstest.Faults{Throttle: .05, Internal: .05, Dropped: .1, Lost: .15, Slow: .3, SlowFor: 200 * time.Millisecond}
-			c, _ := emulator(t, awstest.Options{Seed: seed, Faults: faults}, awstest.S3Options{Conflict: .1, OpaqueETags: seed%2 == 0}, rights)
+			faults := chaostest.Odds{Throttle: .05, Internal: .05, Dropped: .1, Lost: .15, Slow: .3, SlowFor: 200 * time.Millisecond}
+			c, _ := emulator(t, awstest.Options{Seed: seed, Odds: faults}, awstest.S3Options{Conflict: .1, OpaqueETags: seed%2 == 0}, rights)
 			key := core.Key{Cloud: core.AWS, ID: "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"}
 			var mu sync.Mutex
 			saved := map[string]bool{}
@@ -346,7 +347,7 @@ func TestNoSaveIsLostInAnySeed(t *testing.T) {
 				})
 			}
 			writers.Wait()
-			c.SetFaults(awstest.Faults{})
+			c.SetOdds(chaostest.Odds{})
 			rec, _, err := record.NewStore(s3store.New(c.S3(user, region), bucket, "prod"), nil).Load(t.Context(), key)
 			if err != nil {
 				t.Fatalf("seed %d: %v", seed, err)

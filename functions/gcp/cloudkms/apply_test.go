@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
 )
@@ -25,17 +26,17 @@ func TestWhatErrorsMean(t *testing.T) {
 		{404, "NOT_FOUND", core.ErrRejected}, {409, "ABORTED", core.ErrConflict}, {401, "UNAUTHENTICATED", nil}, {418, "", nil},
 	} {
 		cloud := world(t, gcptest.Options{}, slices.Concat(reading, restoring)...)
-		cloud.Inject(gcptest.Fault{Op: "SetIamPolicy", Kind: gcptest.Other, Code: c.code, Status: c.status})
+		cloud.Inject(chaostest.Fault{Op: "SetIamPolicy", Kind: chaostest.Other, Code: c.status, Status: c.code})
 		err := keeper(cloud).Apply(t.Context(), payments, setStep(t, cloud, bind(byok, group)))
 		expect(t, c.status, err, c.want)
 		if n := cloud.Calls("SetIamPolicy"); n != 1 {
 			t.Errorf("%s: %d calls", c.status, n)
 		}
 	}
-	for _, kind := range []gcptest.FaultKind{gcptest.Throttle, gcptest.Unavailable, gcptest.Internal, gcptest.Dropped} {
+	for _, kind := range []chaostest.Kind{chaostest.Throttle, chaostest.Unavailable, chaostest.Internal, chaostest.Dropped} {
 		synctest.Test(t, func(t *testing.T) {
 			cloud := world(t, gcptest.Options{}, slices.Concat(reading, restoring)...)
-			cloud.Inject(gcptest.Fault{Op: "SetIamPolicy", Kind: kind, Times: 3})
+			cloud.Inject(chaostest.Fault{Op: "SetIamPolicy", Kind: kind, Times: 3})
 			if err := keeper(cloud).Apply(t.Context(), payments, setStep(t, cloud, bind(byok, group))); err != nil {
 				t.Errorf("%s passes: %v", kind, err)
 			}
@@ -60,7 +61,7 @@ func TestOurWriteUndoneByAnotherIsAConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := world(t, gcptest.Options{}, slices.Concat(reading, restoring)...)
 		step := setStep(t, c, bind(byok, group))
-		c.Inject(gcptest.Fault{Op: "SetIamPolicy", Kind: gcptest.Lost})
+		c.Inject(chaostest.Fault{Op: "SetIamPolicy", Kind: chaostest.Lost})
 		time.AfterFunc(time.Millisecond, func() { put(t, c, key) })
 		expect(t, "the write", keeper(c).Apply(t.Context(), payments, step), core.ErrConflict)
 	})
@@ -128,9 +129,9 @@ func TestTheEndTellsWhatGoogleSaidLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := world(t, gcptest.Options{}, slices.Concat(reading, restoring)...)
 		step := setStep(t, c, bind(byok, group))
-		c.SetFaults(gcptest.Faults{SlowFor: time.Hour})
-		c.Inject(gcptest.Fault{Op: "SetIamPolicy", Kind: gcptest.Throttle, Times: 3})
-		c.Inject(gcptest.Fault{Op: "SetIamPolicy", Kind: gcptest.Slow})
+		c.SetOdds(chaostest.Odds{SlowFor: time.Hour})
+		c.Inject(chaostest.Fault{Op: "SetIamPolicy", Kind: chaostest.Throttle, Times: 3})
+		c.Inject(chaostest.Fault{Op: "SetIamPolicy", Kind: chaostest.Slow})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		k := cloudkms.New(cloudkms.Clients(c.Clients("WATCHER")), cloudkms.Options{Attempt: time.Hour})
@@ -145,7 +146,7 @@ func TestACallerWithoutDeadlineDoesNotWaitForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := world(t, gcptest.Options{}, slices.Concat(reading, restoring)...)
 		step := setStep(t, c, bind(byok, group))
-		c.Inject(gcptest.Fault{Kind: gcptest.Throttle, Times: 1 << 20})
+		c.Inject(chaostest.Fault{Kind: chaostest.Throttle, Times: 1 << 20})
 		begun := time.Now()
 		err := keeper(c).Apply(t.Context(), payments, step)
 		if took := time.Since(begun); err == nil || took < time.Minute || took > 2*time.Minute {

@@ -10,6 +10,7 @@ import (
 	sdk "google.golang.org/api/cloudkms/v1"
 
 	"byokwatch/core"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/core/watchdog/cloudtest"
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
@@ -129,8 +130,8 @@ func TestKeeperKeepsTheContractOfACloud(t *testing.T) {
 			},
 			HideAll:    func() { rights(func(string) bool { return false }) },
 			Forbid:     func() { rights(func(r string) bool { return !strings.Contains(r, "setIamPolicy") }) },
-			Overload:   func(n int) { c.Heal(); c.Inject(gcptest.Fault{Kind: gcptest.Throttle, Times: n}) },
-			LoseAnswer: func() { c.Inject(gcptest.Fault{Kind: gcptest.Lost, Op: "SetIamPolicy"}) },
+			Overload:   func(n int) { c.Heal(); c.Inject(chaostest.Fault{Kind: chaostest.Throttle, Times: n}) },
+			LoseAnswer: func() { c.Inject(chaostest.Fault{Kind: chaostest.Lost, Op: "SetIamPolicy"}) },
 			Calls:      func() int { return c.Calls("") },
 		}
 	})

@@ -20,6 +20,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/share"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
 )
@@ -162,7 +163,7 @@ func TestAnOutageAboveTheKeyEndsTheRead(t *testing.T) {
 		"google.iam.v2.Policies.ListPolicies", "google.iam.v2.Policies.GetPolicy", "google.iam.admin.v1.GetRole"} {
 		synctest.Test(t, func(t *testing.T) {
 			c := levels(t)
-			c.Inject(gcptest.Fault{Op: op, Kind: gcptest.Unavailable, Times: 1 << 20})
+			c.Inject(chaostest.Fault{Op: op, Kind: chaostest.Unavailable, Times: 1 << 20})
 			begun := time.Now()
 			p, err := keeper(c).Read(t.Context(), payments)
 			if err == nil || p != nil || errors.Is(err, core.ErrDenied) || errors.Is(err, core.ErrNotFound) || !strings.Contains(err.Error(), key) {
@@ -175,7 +176,7 @@ func TestAnOutageAboveTheKeyEndsTheRead(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := levels(t)
-		c.Inject(gcptest.Fault{Op: "GetIamPolicy", Resource: ring, Kind: gcptest.Dropped, Times: 1 << 20})
+		c.Inject(chaostest.Fault{Op: "GetIamPolicy", Resource: ring, Kind: chaostest.Dropped, Times: 1 << 20})
 		if p, err := keeper(c).Read(t.Context(), payments); err == nil || p != nil {
 			t.Errorf("the ring: %d documents, %v", len(p), err)
 		}
@@ -184,13 +185,13 @@ func TestAnOutageAboveTheKeyEndsTheRead(t *testing.T) {
 
 func TestWhatCannotBeReadOfTheKeyIsSaidPlainly(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault gcptest.Fault
+		fault chaostest.Fault
 		want  string
 	}{
-		"a refusal": {gcptest.Fault{Kind: gcptest.Other, Code: 403, Status: "PERMISSION_DENIED"}, "our service account may not cloudkms.cryptoKeyVersions.list on " + key},
-		"absence":   {gcptest.Fault{Kind: gcptest.Other, Code: 404, Status: "NOT_FOUND"}, key + " does not exist"},
-		"a failure": {gcptest.Fault{Kind: gcptest.Throttle, Times: 1 << 20}, "Google Cloud failed with RESOURCE_EXHAUSTED"},
-		"silence":   {gcptest.Fault{Kind: gcptest.Dropped, Times: 1 << 20}, "Google Cloud did not answer in time"},
+		"a refusal": {chaostest.Fault{Kind: chaostest.Other, Code: "PERMISSION_DENIED", Status: 403}, "our service account may not cloudkms.cryptoKeyVersions.list on " + key},
+		"absence":   {chaostest.Fault{Kind: chaostest.Other, Code: "NOT_FOUND", Status: 404}, key + " does not exist"},
+		"a failure": {chaostest.Fault{Kind: chaostest.Throttle, Times: 1 << 20}, "Google Cloud failed with RESOURCE_EXHAUSTED"},
+		"silence":   {chaostest.Fault{Kind: chaostest.Dropped, Times: 1 << 20}, "Google Cloud did not answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -214,9 +215,9 @@ func TestAbsenceBesideARefusalProvesNothing(t *testing.T) {
 	for _, op := range []string{"GetCryptoKey", "ListCryptoKeyVersions", "GetIamPolicy"} {
 		c := world(t, gcptest.Options{}, reading...)
 		for _, other := range []string{"GetCryptoKey", "ListCryptoKeyVersions", "GetIamPolicy"} {
-			f := gcptest.Fault{Op: other, Resource: key, Kind: gcptest.Other, Code: 404, Status: "NOT_FOUND"}
+			f := chaostest.Fault{Op: other, Resource: key, Kind: chaostest.Other, Code: "NOT_FOUND", Status: 404}
 			if other == op {
-				f.Code, f.Status = 403, "PERMISSION_DENIED"
+				f.Code, f.Status = "PERMISSION_DENIED", 403
 			}
 			c.Inject(f)
 		}
@@ -272,7 +273,7 @@ func TestAPassForgetsFailuresAndWhatIsOld(t *testing.T) {
 		c.AddKey(other.ID, 1)
 		c.AddKey(third.ID, 1)
 		ctx, k := share.WithPass(t.Context(), time.Now), keeper(c)
-		c.Inject(gcptest.Fault{Op: "GetIamPolicy", Resource: ring, Kind: gcptest.Other, Code: 418, Status: "TEAPOT"})
+		c.Inject(chaostest.Fault{Op: "GetIamPolicy", Resource: ring, Kind: chaostest.Other, Code: "TEAPOT", Status: 418})
 		if _, err := k.Read(ctx, payments); err == nil {
 			t.Fatal("no error")
 		}
@@ -290,7 +291,7 @@ func TestAPassForgetsFailuresAndWhatIsOld(t *testing.T) {
 func TestACancelledReadSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := levels(t)
-		c.SetFaults(gcptest.Faults{Slow: 1, SlowFor: time.Hour})
+		c.SetOdds(chaostest.Odds{Slow: 1, SlowFor: time.Hour})
 		ctx, cancel := context.WithCancel(share.WithPass(t.Context(), time.Now))
 		time.AfterFunc(time.Second, cancel)
 		begun := time.Now()
@@ -328,7 +329,7 @@ func TestTheGroupIsFoundHoweverItIsSpelled(t *testing.T) {
 
 func TestADenyPolicyThatGoesWhileItIsReadIsGone(t *testing.T) {
 	c := levels(t)
-	c.Inject(gcptest.Fault{Op: "google.iam.v2.Policies.GetPolicy", Kind: gcptest.Other, Code: 404, Status: "NOT_FOUND"})
+	c.Inject(chaostest.Fault{Op: "google.iam.v2.Policies.GetPolicy", Kind: chaostest.Other, Code: "NOT_FOUND", Status: 404})
 	p, err := keeper(c).Read(t.Context(), payments)
 	if text := textOf(p, core.DenyPolicies, project); err != nil || text != "[]" {
 		t.Errorf("%s, %v", text, err)

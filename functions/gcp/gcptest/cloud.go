@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
+	"byokwatch/functions/emulatortest"
 )
 
 // DefaultProject is the project where Options name no other.
@@ -24,8 +27,8 @@ type Options struct {
 	// Now is the service's clock. Sleep waits, and must end with the context.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Faults go wrong by chance; Inject makes single ones happen.
-	Faults Faults
+	// Odds are what goes wrong by chance; Inject makes single faults happen.
+	Odds chaostest.Odds
 	// Events receives every audit log entry, in the goroutine that serves the
 	// call, and so must not wait for anything. Cloud.Events keeps them as well.
 	Events func(Event)
@@ -44,6 +47,7 @@ type Caller struct {
 // Cloud is one emulated Google Cloud. Its zero value is not usable; call New.
 // All methods are safe for concurrent use.
 type Cloud struct {
+	*chaostest.Dice
 	opts Options
 
 	mu         sync.Mutex
@@ -52,14 +56,12 @@ type Cloud struct {
 	parents    map[string]string // by node
 	keys       map[string]*key   // by name
 	rings      map[string]bool
-	policies   map[string]*history[*policy] // by resource
-	roles      map[string]*history[*role]   // custom ones
-	deny       map[string]*denyPolicy       // by name
+	policies   map[string]*chaostest.History[*policy] // by resource
+	roles      map[string]*chaostest.History[*role]   // custom ones
+	deny       map[string]*denyPolicy                 // by name
 	uses       []Use
 	writes     []Write
 	events     []Event
-	calls      map[string]uint64
-	injected   []Fault
 	serial     uint64
 }
 
@@ -72,11 +74,11 @@ func New(o Options) *Cloud {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = emulatortest.Sleep
 	}
-	c := &Cloud{opts: o, callers: map[string]Caller{}, identities: map[string]*identity{}, parents: map[string]string{},
-		keys: map[string]*key{}, rings: map[string]bool{}, policies: map[string]*history[*policy]{},
-		roles: map[string]*history[*role]{}, deny: map[string]*denyPolicy{}, calls: map[string]uint64{}}
+	c := &Cloud{Dice: chaostest.NewDice(o.Seed, o.Odds), opts: o, callers: map[string]Caller{}, identities: map[string]*identity{}, parents: map[string]string{},
+		keys: map[string]*key{}, rings: map[string]bool{}, policies: map[string]*chaostest.History[*policy]{},
+		roles: map[string]*chaostest.History[*role]{}, deny: map[string]*denyPolicy{}}
 	c.AddProject(o.Project, o.Parents...)
 	return c
 }
@@ -101,17 +103,6 @@ func (c *Cloud) Login(w Caller) {
 	c.callers[w.Token] = w
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
-
 // call is one request on its way.
 type call struct {
 	route    *route
@@ -119,7 +110,7 @@ type call struct {
 	who      Caller
 	body     []byte
 	query    url.Values
-	fate     fate
+	fate     chaostest.Fate
 	request  map[string]any // as the audit log shows it
 	response map[string]any
 	service  map[string]any // serviceData of the audit log
@@ -143,7 +134,7 @@ func (k *call) decode(v any) *failure {
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at, resource := find(r)
 	if at == nil {
-		c.fateOf("", r.URL.Path) // it counts as a call all the same
+		c.Fate("", r.URL.Path) // it counts as a call all the same
 		answer(w, nil, absent("The requested URL %s %s was not found on this server.", r.Method, r.URL.Path))
 		return
 	}
@@ -151,11 +142,11 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	k := &call{route: at, resource: resource, body: body, query: r.URL.Query(), fate: c.fateOf(at.op, resource)}
-	if c.wait(r.Context(), k.fate.slow) != nil || k.fate.kind == Dropped {
+	k := &call{route: at, resource: resource, body: body, query: r.URL.Query(), fate: c.Fate(at.op, resource)}
+	if c.opts.Sleep(r.Context(), k.fate.Slow) != nil || k.fate.Kind == chaostest.Dropped {
 		panic(http.ErrAbortHandler)
 	}
-	if f := k.fate.failure(); f != nil {
+	if f := doomed(k.fate); f != nil {
 		answer(w, nil, f)
 		return
 	}
@@ -177,7 +168,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			c.opts.Events(e)
 		}
 	}
-	if k.fate.kind == Lost {
+	if k.fate.Kind == chaostest.Lost {
 		panic(http.ErrAbortHandler)
 	}
 	answer(w, out, f)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/api/iam/v1"
 	iamv2 "google.golang.org/api/iam/v2"
 
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -447,7 +448,7 @@ func TestBindingsComeBackMerged(t *testing.T) {
 
 func TestFaultsRepeatByTheirSeed(t *testing.T) {
 	run := func(seed uint64) string {
-		w := open(t, gcptest.Options{Seed: seed, Faults: gcptest.Faults{Throttle: .2, Unavailable: .2, Internal: .1, Dropped: .1}})
+		w := open(t, gcptest.Options{Seed: seed, Odds: chaostest.Odds{Throttle: .2, Unavailable: .2, Internal: .1, Dropped: .1}})
 		var out []string
 		for range 40 {
 			_, err := w.keys().Get(key).Do()
@@ -474,18 +475,18 @@ func TestFaultsRepeatByTheirSeed(t *testing.T) {
 func TestALostAnswerAndAStaleRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := open(t, gcptest.Options{})
-		w.Inject(gcptest.Fault{Op: "SetIamPolicy", Kind: gcptest.Lost})
+		w.Inject(chaostest.Fault{Op: "SetIamPolicy", Kind: chaostest.Lost})
 		if err := w.set(bindings()); err == nil || w.can() {
 			t.Errorf("a lost answer: %v, can %t", err, w.can())
 		}
-		w.Inject(gcptest.Fault{Op: "GetIamPolicy", Kind: gcptest.Stale})
+		w.Inject(chaostest.Fault{Op: "GetIamPolicy", Kind: chaostest.Stale})
 		if p := w.read(3); len(p.Bindings) != 1 {
 			t.Error("a stale read must show what was there before")
 		}
 		if p := w.read(3); len(p.Bindings) != 0 {
 			t.Error("and the next one what is there now")
 		}
-		w.SetFaults(gcptest.Faults{StaleFor: time.Hour})
+		w.SetOdds(chaostest.Odds{StaleFor: time.Hour})
 		w.check(w.set(bindings(to(byok, group))))
 		if p := w.read(3); len(p.Bindings) != 0 || !w.can() {
 			t.Error("a write is seen at once, or has no effect")

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // Delivery is a way in which an event reaches a function.
@@ -32,7 +34,7 @@ var Deliveries = []Delivery{Push, PubSubBinary, PubSubStructured, AuditBinary, A
 // Request is the HTTP request by which an event is delivered to a function. It
 // is the same for each redelivery but for the body's reader.
 func (e Event) Request(d Delivery, url string) *http.Request {
-	message := hash(0, "message", e.InsertID, 0)
+	message := chaostest.Hash(0, "message", e.InsertID, 0)
 	switch d {
 	case AuditBinary, AuditStructured:
 		return request(url, d == AuditStructured, e.attributes(), e.Entry)
@@ -47,7 +49,7 @@ func (e Event) Request(d Delivery, url string) *http.Request {
 func (c *Cloud) Tick(d Delivery, url string) *http.Request {
 	c.mu.Lock()
 	c.serial++
-	message, at := hash(c.opts.Seed, "tick", "", c.serial), c.opts.Now().UTC()
+	message, at := chaostest.Hash(c.opts.Seed, "tick", "", c.serial), c.opts.Now().UTC()
 	c.mu.Unlock()
 	body := pushed([]byte(`{"kind":"sweep"}`), message, at, nil)
 	if d == Push {

@@ -70,11 +70,11 @@ func (c *Cloud) Can(member, permission, name string) (bool, string) {
 		return false, "the key does not exist"
 	}
 	if strings.Contains(permission, ".useTo") {
-		n := k.history.now().primary
+		n := k.history.Now().primary
 		if key != name {
 			_, _, n = c.version(name)
 		}
-		if s := k.history.now().states[n]; s != Enabled {
+		if s := k.history.Now().states[n]; s != Enabled {
 			return false, fmt.Sprintf("version %d is %s", n, s)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // Event is one entry of the admin activity audit log.
@@ -47,7 +49,7 @@ func (c *Cloud) entry(k *call, f *failure, operation, request, response map[stri
 	at := c.opts.Now().UTC()
 	e := Event{Service: k.route.service, Method: k.method(), Resource: k.resource, Failed: f != nil, Log: c.logOf(k.resource), At: at}
 	c.serial++
-	e.InsertID = fmt.Sprintf("%014x", hash(c.opts.Seed, "insert", k.resource, c.serial)>>8)
+	e.InsertID = fmt.Sprintf("%014x", chaostest.Hash(c.opts.Seed, "insert", k.resource, c.serial)>>8)
 	payload := map[string]any{
 		"@type": "type.googleapis.com/google.cloud.audit.AuditLog", "status": map[string]any{}, "serviceName": e.Service,
 		"methodName": e.Method, "resourceName": e.Resource, "authenticationInfo": k.who.logged(),

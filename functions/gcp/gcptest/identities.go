@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // identity is one user, group or service account. A policy is bound to its
@@ -47,7 +49,7 @@ func (c *Cloud) know(member string) *identity {
 
 func (c *Cloud) newUID(member string) string {
 	c.serial++
-	return fmt.Sprintf("1%020d", hash(c.opts.Seed, "uid", member, c.serial))
+	return fmt.Sprintf("1%020d", chaostest.Hash(c.opts.Seed, "uid", member, c.serial))
 }
 
 // Create makes users, groups or service accounts exist, such as

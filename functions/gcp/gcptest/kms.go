@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // States of a key version
@@ -21,7 +23,7 @@ const (
 // changed.
 type key struct {
 	created time.Time
-	history history[keyContent]
+	history chaostest.History[keyContent]
 }
 
 type keyContent struct {
@@ -49,7 +51,7 @@ func (c *Cloud) AddKey(name string, n int) {
 		v.states[i+1] = Enabled
 	}
 	k := &key{created: c.opts.Now()}
-	k.history.set(v, c.opts.Now())
+	k.history.Set(v, c.opts.Now())
 	c.keys[name], c.rings[up(name, 2)] = k, true
 }
 
@@ -65,7 +67,7 @@ func (c *Cloud) State(version string) string {
 func (c *Cloud) Labels(name string) map[string]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return maps.Clone(c.keys[name].history.now().labels)
+	return maps.Clone(c.keys[name].history.Now().labels)
 }
 
 // version finds a version by its name. Call with the lock held.
@@ -75,18 +77,18 @@ func (c *Cloud) version(name string) (*key, keyContent, int) {
 	if k == nil || err != nil {
 		return nil, keyContent{}, 0
 	}
-	return k, k.history.now(), n
+	return k, k.history.Now(), n
 }
 
 func (c *Cloud) seen(k *call, of *key) keyContent {
-	return of.history.at(c.opts.Now(), k.fate.kind == Stale)
+	return of.history.At(c.opts.Now(), k.fate.Kind == chaostest.Stale)
 }
 
 // change puts a changed content in place.
 func (c *Cloud) change(k *call, of *key, edit func(*keyContent)) keyContent {
-	v := of.history.now().clone()
+	v := of.history.Now().clone()
 	edit(&v)
-	of.history.set(v, c.seenFrom(k))
+	of.history.Set(v, c.seenFrom(k))
 	return v
 }
 
@@ -246,7 +248,7 @@ func setPrimary(c *Cloud, k *call) (any, *failure) {
 	k.request = map[string]any{"@type": kmsRequest(k.route.op), "name": k.resource, "cryptoKeyVersionId": in.ID}
 	of := c.keys[k.resource]
 	n, err := strconv.Atoi(in.ID.String())
-	if err != nil || of.history.now().states[n] != Enabled {
+	if err != nil || of.history.Now().states[n] != Enabled {
 		return nil, precondition("Version %s is not enabled.", in.ID)
 	}
 	return showKey(k.resource, of, c.change(k, of, func(v *keyContent) { v.primary = n })), nil

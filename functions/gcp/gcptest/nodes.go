@@ -3,6 +3,8 @@ package gcptest
 import (
 	"fmt"
 	"strings"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // getNode shows a project, folder or organisation
@@ -25,5 +27,5 @@ func getNode(c *Cloud, k *call) (any, *failure) {
 // numberOf is a project's number: in answers, Resource Manager names projects
 // by it.
 func numberOf(id string) string {
-	return fmt.Sprint(100_000_000_000 + hash(0, "project", id, 0)%900_000_000_000)
+	return fmt.Sprint(100_000_000_000 + chaostest.Hash(0, "project", id, 0)%900_000_000_000)
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // policy is an allow policy as it is stored: members by unique ID.
@@ -75,7 +77,7 @@ func (c *Cloud) render(p *policy, version int) document {
 	for _, b := range p.bindings {
 		shown := binding{Role: b.Role, Condition: b.Condition}
 		if b.Condition != nil && version != 3 {
-			shown.Role = fmt.Sprintf("%s_withcond_%020x", b.Role, hash(0, b.Condition.Expression, b.Condition.Title, 0))
+			shown.Role = fmt.Sprintf("%s_withcond_%020x", b.Role, chaostest.Hash(0, b.Condition.Expression, b.Condition.Title, 0))
 			shown.Condition = nil
 		}
 		for _, m := range b.Members {
@@ -106,9 +108,9 @@ func getPolicy(c *Cloud, k *call) (any, *failure) {
 	}
 	h := c.policies[k.resource]
 	if h == nil {
-		h = &history[*policy]{}
+		h = &chaostest.History[*policy]{}
 	}
-	return c.render(h.at(c.opts.Now(), k.fate.kind == Stale), version), nil
+	return c.render(h.At(c.opts.Now(), k.fate.Kind == chaostest.Stale), version), nil
 }
 
 func setPolicy(c *Cloud, k *call) (any, *failure) {
@@ -133,13 +135,13 @@ func setPolicy(c *Cloud, k *call) (any, *failure) {
 	k.request["policy"] = in.Policy
 	before := c.policies[k.resource]
 	if before == nil {
-		before = &history[*policy]{}
+		before = &chaostest.History[*policy]{}
 	}
-	next, f := c.replace(k.resource, before.now(), *in.Policy, in.UpdateMask)
+	next, f := c.replace(k.resource, before.Now(), *in.Policy, in.UpdateMask)
 	if f != nil {
 		return nil, f
 	}
-	old := before.now()
+	old := before.Now()
 	c.store(k, k.resource, next)
 	w := Write{Resource: k.resource, Caller: k.who.Member, At: c.opts.Now(), Before: text(c.render(old, 3)), After: text(c.render(next, 3))}
 	c.writes = append(c.writes, w)
@@ -152,10 +154,10 @@ func setPolicy(c *Cloud, k *call) (any, *failure) {
 
 func (c *Cloud) store(k *call, resource string, p *policy) {
 	if c.policies[resource] == nil {
-		c.policies[resource] = &history[*policy]{}
-		c.policies[resource].set(nil, c.opts.Now())
+		c.policies[resource] = &chaostest.History[*policy]{}
+		c.policies[resource].Set(nil, c.opts.Now())
 	}
-	c.policies[resource].set(p, c.seenFrom(k))
+	c.policies[resource].Set(p, c.seenFrom(k))
 }
 
 // replace makes the policy that follows live, or says why it may not
@@ -329,7 +331,7 @@ func (c *Cloud) SetPolicy(resource, policy string) error {
 
 func (c *Cloud) live(resource string) *policy {
 	if h := c.policies[resource]; h != nil {
-		return h.now()
+		return h.Now()
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"byokwatch/core/watchdog/chaostest"
 )
 
 // role is a custom role.
@@ -49,20 +51,20 @@ func (c *Cloud) AddRole(name string, permissions ...string) {
 	if !isCustom.MatchString(name) {
 		panic("gcptest: " + name + " is no custom role")
 	}
-	c.roles[name] = &history[*role]{}
+	c.roles[name] = &chaostest.History[*role]{}
 	c.putRole(nil, name, &role{title: last(name), permissions: permissions, stage: "GA"})
 }
 
 func (c *Cloud) putRole(k *call, name string, r *role) *role {
 	c.serial++
 	r.etag = (&policy{generation: c.serial}).etag()
-	c.roles[name].set(r, c.seenFrom(k))
+	c.roles[name].Set(r, c.seenFrom(k))
 	return r
 }
 
 func (c *Cloud) customRole(name string) *role {
 	if h := c.roles[name]; h != nil {
-		return h.now()
+		return h.Now()
 	}
 	return nil
 }
@@ -113,10 +115,10 @@ func getRole(c *Cloud, k *call) (any, *failure) {
 		return map[string]any{"name": k.resource, "title": k.resource, "includedPermissions": p, "stage": "GA", "etag": "AA=="}, nil
 	}
 	h := c.roles[k.resource]
-	if h == nil || h.now() == nil {
+	if h == nil || h.Now() == nil {
 		return nil, absent("The role named %s was not found.", k.resource)
 	}
-	return c.showRole(k.resource, h.at(c.opts.Now(), k.fate.kind == Stale)), nil
+	return c.showRole(k.resource, h.At(c.opts.Now(), k.fate.Kind == chaostest.Stale)), nil
 }
 
 // current finds the role that a call changes, and checks its etag.
@@ -254,7 +256,7 @@ func (c *Cloud) purge() {
 		if r == nil || r.deleted.IsZero() || c.opts.Now().Sub(r.deleted) < undeletable {
 			continue
 		}
-		c.roles[name].set(nil, c.opts.Now())
+		c.roles[name].Set(nil, c.opts.Now())
 		for _, resource := range sortedKeys(c.policies) {
 			p := c.live(resource)
 			if p == nil || !slices.ContainsFunc(p.bindings, func(b binding) bool { return b.Role == name }) {

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+
+	"byokwatch/core/watchdog/chaostest"
+	"byokwatch/functions/emulatortest"
 )
 
 var (
@@ -45,11 +48,11 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, absent("No such method here: %s %s", r.Method, r.URL.Path))
 		return
 	}
-	fate := g.c.fateOf(op, BucketName(bucket)+"/objects/"+object)
-	if g.c.wait(r.Context(), fate.slow) != nil || fate.kind == Dropped {
+	fate := g.c.Fate(op, BucketName(bucket)+"/objects/"+object)
+	if g.c.opts.Sleep(r.Context(), fate.Slow) != nil || fate.Kind == chaostest.Dropped {
 		panic(http.ErrAbortHandler)
 	}
-	if f := fate.failure(); f != nil {
+	if f := doomed(fate); f != nil {
 		answer(w, nil, f)
 		return
 	}
@@ -58,21 +61,21 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, f)
 		return
 	}
-	rec := &recorder{header: http.Header{}}
+	rec := emulatortest.NewRecorder()
 	g.next.ServeHTTP(rec, r)
-	if fate.kind == Lost {
+	if fate.Kind == chaostest.Lost {
 		panic(http.ErrAbortHandler)
 	}
-	if op == "objects.get" && rec.status == http.StatusNotFound && !g.allowed(token, "storage.objects.list", BucketName(bucket)) {
+	if op == "objects.get" && rec.Status() == http.StatusNotFound && !g.allowed(token, "storage.objects.list", BucketName(bucket)) {
 		// https://docs.cloud.google.com/storage/docs/json_api/v1/objects/get
 		answer(w, nil, denied("%s does not have storage.objects.list access to the Google Cloud Storage bucket. Permission 'storage.objects.list' denied on resource (or it may not exist).", token))
 		return
 	}
-	for name, values := range rec.header {
+	for name, values := range rec.Header() {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(max(rec.status, http.StatusOK))
-	_, _ = w.Write(rec.body.Bytes()) // the client may be gone, as on any server
+	w.WriteHeader(rec.Status())
+	_, _ = w.Write(rec.Body()) // the client may be gone, as on any server
 }
 
 func storageCall(r *http.Request, body []byte) (op, bucket, object string) {
@@ -127,9 +130,9 @@ func (g guard) check(token, op, bucket, object string) *failure {
 	if f := g.take(token, "storage.objects.create", name); f != nil {
 		return f
 	}
-	rec := &recorder{header: http.Header{}}
+	rec := emulatortest.NewRecorder()
 	g.next.ServeHTTP(rec, must(http.NewRequest(http.MethodGet, "https://storage.googleapis.com/storage/v1/b/"+bucket+"/o/"+strings.ReplaceAll(object, "/", "%2F"), http.NoBody)))
-	if rec.status == http.StatusNotFound {
+	if rec.Status() == http.StatusNotFound {
 		return nil
 	}
 	return g.take(token, "storage.objects.delete", name)

@@ -19,6 +19,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/record"
 	"byokwatch/core/record/storetest"
+	"byokwatch/core/watchdog/chaostest"
 	"byokwatch/functions/gcp/gcptest"
 	"byokwatch/functions/gcp/gcsstore"
 )
@@ -111,7 +112,7 @@ func TestWhatCloudStorageSaysNoTo(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		rights []string
 		bucket string
-		fault  gcptest.FaultKind
+		fault  chaostest.Kind
 		call   func(context.Context, record.Objects) error
 		want   error // nil: an error that is none of the sentinels
 	}{
@@ -125,9 +126,9 @@ func TestWhatCloudStorageSaysNoTo(t *testing.T) {
 		"a write without the right to is denied":                             {without("storage.objects.create"), bucket, "", create, core.ErrDenied},
 		"a replacement without the right to delete is denied":                {without("storage.objects.delete"), bucket, "", replace, core.ErrDenied},
 		"a replacement of another generation is a conflict":                  {whole, bucket, "", replace, core.ErrConflict},
-		"an overload without end is trouble":                                 {whole, bucket, gcptest.Throttle, get, nil},
-		"an internal error without end is trouble":                           {whole, bucket, gcptest.Internal, create, nil},
-		"a connection that keeps breaking is trouble":                        {whole, bucket, gcptest.Dropped, list, nil},
+		"an overload without end is trouble":                                 {whole, bucket, chaostest.Throttle, get, nil},
+		"an internal error without end is trouble":                           {whole, bucket, chaostest.Internal, create, nil},
+		"a connection that keeps breaking is trouble":                        {whole, bucket, chaostest.Dropped, list, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -137,7 +138,7 @@ func TestWhatCloudStorageSaysNoTo(t *testing.T) {
 				}
 				server.CreateObject(fakestorage.Object{ObjectAttrs: fakestorage.ObjectAttrs{BucketName: bucket, Name: "prod/there.json"}, Content: []byte("1")})
 				if c.fault != "" {
-					cloud.Inject(gcptest.Fault{Kind: c.fault, Times: 1 << 20})
+					cloud.Inject(chaostest.Fault{Kind: c.fault, Times: 1 << 20})
 				}
 				begun := time.Now()
 				err := c.call(t.Context(), gcsstore.New(inProcess(t, h), c.bucket, "prod"))
@@ -161,21 +162,21 @@ func TestWhatCloudStorageSaysNoTo(t *testing.T) {
 }
 
 func TestWhatPassesIsTriedAgain(t *testing.T) {
-	for _, kind := range []gcptest.FaultKind{gcptest.Throttle, gcptest.Unavailable, gcptest.Internal, gcptest.Dropped} {
+	for _, kind := range []chaostest.Kind{chaostest.Throttle, chaostest.Unavailable, chaostest.Internal, chaostest.Dropped} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cloud, _, h := emulator(t, whole...)
 				o := gcsstore.New(inProcess(t, h), bucket, "prod")
-				cloud.Inject(gcptest.Fault{Kind: kind, Times: 3})
+				cloud.Inject(chaostest.Fault{Kind: kind, Times: 3})
 				version, err := o.Put(t.Context(), "a.json", []byte("whole"), "")
 				if err != nil {
 					t.Fatal(err)
 				}
-				cloud.Inject(gcptest.Fault{Kind: kind, Times: 3})
+				cloud.Inject(chaostest.Fault{Kind: kind, Times: 3})
 				if got, err := o.Get(t.Context(), "a.json"); err != nil || string(got.Data) != "whole" || got.Version != version {
 					t.Errorf("get: %q in %s, %v", got.Data, got.Version, err)
 				}
-				cloud.Inject(gcptest.Fault{Kind: kind, Times: 3})
+				cloud.Inject(chaostest.Fault{Kind: kind, Times: 3})
 				if names, err := o.List(t.Context(), ""); err != nil || len(names) != 1 {
 					t.Errorf("list: %q, %v", names, err)
 				}
@@ -190,7 +191,7 @@ func TestALostAnswerEndsAsASaveOfOnesOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cloud, _, h := emulator(t, whole...)
 		o := gcsstore.New(inProcess(t, h), bucket, "prod")
-		cloud.Inject(gcptest.Fault{Op: "objects.insert", Kind: gcptest.Lost})
+		cloud.Inject(chaostest.Fault{Op: "objects.insert", Kind: chaostest.Lost})
 		if _, err := o.Put(t.Context(), "a.json", []byte("1"), ""); !errors.Is(err, core.ErrConflict) {
 			t.Errorf("put: %v, want a conflict with itself", err)
 		}
@@ -201,7 +202,7 @@ func TestALostAnswerEndsAsASaveOfOnesOwn(t *testing.T) {
 			t.Fatalf("%q, %v", version, err)
 		}
 		rec.Revision = "mine"
-		cloud.Inject(gcptest.Fault{Op: "objects.insert", Kind: gcptest.Lost})
+		cloud.Inject(chaostest.Fault{Op: "objects.insert", Kind: chaostest.Lost})
 		version, err = st.Save(t.Context(), k, rec, version)
 		if err != nil || version == "" {
 			t.Errorf("save: %q, %v", version, err)
