@@ -15,6 +15,8 @@ type condition struct {
 	root  node        // nil where it does not parse
 	err   error       // why
 	dates []time.Time // that the time of the request is compared with
+	// spelling is one for all conditions that say the same; "" until somebody asks.
+	spelling string
 }
 
 // errOrder marks what Azure calls ambiguous.

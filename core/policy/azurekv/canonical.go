@@ -82,7 +82,7 @@ func (c *court) canonicalGift(g gift, b *brief) string {
 	if g.item.principal != b.subject.id {
 		to = " through " + strconv.Quote(g.item.principal)
 	}
-	return "allow " + strconv.Quote(strings.TrimRight(g.item.scope, "/")) + " " + c.canonicalRole(g.item.role, b) + to + canonicalCondition(g.item.Condition, g.item.ConditionVersion)
+	return "allow " + strconv.Quote(strings.TrimRight(g.item.scope, "/")) + " " + c.canonicalRole(g.item.role, b) + to + c.canonicalCondition(g.item.Condition, g.item.ConditionVersion)
 }
 
 // canonicalRole is a role and what it gives of what is asked of a subject; a ?
@@ -92,16 +92,28 @@ func (c *court) canonicalRole(guid string, b *brief) string {
 	if d == nil {
 		return strconv.Quote(guid) + " [?]"
 	}
+	out := &d.spelling
+	if b.subject.own {
+		out = &d.ownSpelling
+	}
+	if *out == "" {
+		*out = strconv.Quote(guid) + " [" + c.given(d, c.asksOf(b)) + "]"
+	}
+	return *out
+}
+
+// given lists which of some requests a role is about.
+func (c *court) given(d *definition, asks []ask) string {
 	var words []string
 	for i := range d.Permissions {
-		for _, a := range c.asksOf(b) {
+		for _, a := range asks {
 			if d.Permissions[i].covers(a) {
-				words = append(words, spell(a)+canonicalCondition(d.Permissions[i].Condition, d.Permissions[i].ConditionVersion))
+				words = append(words, spell(a)+c.canonicalCondition(d.Permissions[i].Condition, d.Permissions[i].ConditionVersion))
 			}
 		}
 	}
 	slices.Sort(words)
-	return strconv.Quote(guid) + " [" + strings.Join(slices.Compact(words), " ") + "]"
+	return strings.Join(slices.Compact(words), " ")
 }
 
 func spell(a ask) string {
@@ -122,7 +134,7 @@ func (c *court) canonicalBan(x ban, b *brief) string {
 	}
 	for i := range x.item.Permissions {
 		if p := &x.item.Permissions[i]; p.Condition != "" {
-			words = append(words, canonicalCondition(p.Condition, p.ConditionVersion))
+			words = append(words, c.canonicalCondition(p.Condition, p.ConditionVersion))
 		}
 	}
 	slices.Sort(words)
@@ -175,15 +187,20 @@ func (c *court) policyWords(p *accessPolicy) string {
 	return strings.Join(words, " ")
 }
 
-func canonicalCondition(text, version string) string {
-	if strings.TrimSpace(text) == "" {
+// canonicalCondition is one spelling for a condition; it is worked out once for
+// each.
+func (c *court) canonicalCondition(text, version string) string {
+	x := c.condition(text, version)
+	if x == nil {
 		return ""
 	}
-	out := " where " + strconv.Quote(squeezed(text))
-	if version != "" && version != "2.0" {
-		out += " in " + strconv.Quote(version)
+	if x.spelling == "" {
+		x.spelling = " where " + strconv.Quote(squeezed(text))
+		if version != "" && version != "2.0" {
+			x.spelling += " in " + strconv.Quote(version)
+		}
 	}
-	return out
+	return x.spelling
 }
 
 // stateLines say what vault, key and versions are, in one spelling for both forms

@@ -57,6 +57,9 @@ type gift struct {
 type definition struct {
 	*role
 	conditions []*condition // of its permissions, nil where there is none
+	// What of all that is asked of Confluent, or of the watchdog, it gives, in one
+	// spelling; "" until somebody asks.
+	spelling, ownSpelling string
 }
 
 // ask is one request that is judged: may a subject do an action?

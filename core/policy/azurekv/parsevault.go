@@ -92,7 +92,7 @@ func parseVault(text string) (vault, error) {
 				once(r, "vaultId", &was), once(r, "tenantId", &v.TenantID), once(r, "vaultUri", &v.URI), once(r, "publicNetworkAccess", &v.Public),
 				r.OrNull(r.Flag("enableRbacAuthorization", &v.RBAC)), r.OrNull(r.Flag("enablePurgeProtection", &v.Purge)), r.OrNull(r.Flag("purgeProtectionEnabled", &v.Purge)),
 				rawjson.Field{Name: "networkAcls", Read: func() error { return v.readRules(r) }},
-				listed(r, "accessPolicies", func(i int) error { return v.readPolicy(r, i) }),
+				v.policies(r),
 				rawjson.Field{Name: "tags", Read: func() error { return v.readTags(r) }})
 			return err
 		}})
@@ -115,21 +115,27 @@ func (v *vault) readRules(r rawjson.Reader) error {
 	return err
 }
 
-func (v *vault) readPolicy(r rawjson.Reader, i int) error {
-	p := accessPolicy{index: i}
-	var err error
-	p.start, p.end, err = r.Object("an access policy", once(r, "tenantId", &p.TenantID), once(r, "objectId", &p.ObjectID), once(r, "applicationId", &p.ApplicationID),
-		nested(r, "permissions", r.Words("keys", &p.Keys)))
-	if err == nil && p.ObjectID == "" {
-		err = errors.New("it names nobody")
+// policies is the field of the access policies.
+func (v *vault) policies(r rawjson.Reader) rawjson.Field {
+	var p accessPolicy
+	fields := []rawjson.Field{
+		once(r, "tenantId", &p.TenantID), once(r, "objectId", &p.ObjectID), once(r, "applicationId", &p.ApplicationID), nested(r, "permissions", r.Words("keys", &p.Keys)),
 	}
-	if err != nil {
-		return fmt.Errorf("access policy %d: %w", i, err)
-	}
-	p.object = fold(p.ObjectID)
-	foldAll(p.Keys)
-	v.Policies = append(v.Policies, p)
-	return nil
+	return listed(r, "accessPolicies", func(i int) error {
+		p = accessPolicy{index: i}
+		var err error
+		p.start, p.end, err = r.Object("an access policy", fields...)
+		if err == nil && p.ObjectID == "" {
+			err = errors.New("it names nobody")
+		}
+		if err != nil {
+			return fmt.Errorf("access policy %d: %w", i, err)
+		}
+		p.object = fold(p.ObjectID)
+		foldAll(p.Keys)
+		v.Policies = append(v.Policies, p)
+		return nil
+	})
 }
 
 // readTags looks for the owner's tags. Their names know no case.
