@@ -53,7 +53,7 @@ func build(tb testing.TB, pkg string) string {
 	return out
 }
 
-func readJSON(t *testing.T, name string, into any) {
+func readJSON(t testing.TB, name string, into any) {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	must(t, err)

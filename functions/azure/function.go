@@ -50,12 +50,13 @@ type function struct {
 	log   *slog.Logger
 	nonce func() string // of a call
 	now   func() time.Time
+	limit time.Duration // no call is worked on for longer
 	// owed says that the next tick sweeps, however many keys there are.
 	owed atomic.Bool
 }
 
 func newFunction(log *slog.Logger, load func(ctx context.Context) (*wiring.Watch, error)) *function {
-	f := &function{Loader: wiring.Loader{Load: load}, log: log, nonce: rand.Text, now: time.Now}
+	f := &function{Loader: wiring.Loader{Load: load}, log: log, nonce: rand.Text, now: time.Now, limit: maxSweep}
 	f.owed.Store(true) // nobody knows when the last sweep was
 	return f
 }
@@ -100,7 +101,7 @@ type call struct {
 // serve reads a call and works on it, for no longer than limit. What was begun is
 // brought to an end though the host may hang up.
 func (f *function) serve(w http.ResponseWriter, r *http.Request, limit time.Duration, work func(context.Context, call, error) error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), min(limit, f.limit))
 	defer cancel()
 	failed := func(what string, attrs ...any) {
 		f.log.ErrorContext(ctx, what, attrs...)
