@@ -15,8 +15,9 @@ import (
 // parseConfig reads the key and the question, one "word value" per line:
 //
 //	key ID · role ARN · principal ARN · organization ID|none ·
-//	confluent-organization ID · group ADDRESS · mode observe|enforce · key-state alert|restore ·
-//	self ARN · at RFC 3339
+//	confluent-organization ID · group ADDRESS · vault ID · tenant ID · application ID · object-id ID ·
+//	cluster dedicated|enterprise · mode observe|enforce · key-state alert|restore ·
+//	network alert|restore · self ARN · at RFC 3339
 //
 // role and principal may stand several times; "no-roles" forgets those before.
 func parseConfig(text string, cloud core.Cloud) (core.Question, error) {
@@ -39,10 +40,22 @@ func parseConfig(text string, cloud core.Cloud) (core.Question, error) {
 			q.Key.ConfluentOrganization = value
 		case "group":
 			q.Key.Needs.Group = value
+		case "vault":
+			q.Key.Vault = value
+		case "tenant":
+			q.Key.Needs.Tenant = value
+		case "application":
+			q.Key.Needs.Application = value
+		case "object-id":
+			q.Key.Needs.Principal = value
+		case "cluster":
+			q.Key.Needs.Cluster = value
 		case "mode":
 			q.Key.Mode = core.Mode(value)
 		case "key-state":
 			q.Key.KeyState = core.Care(value)
+		case "network":
+			q.Key.Network = core.Care(value)
 		case "self":
 			q.Self = value
 		case "at":
@@ -68,9 +81,9 @@ func parseConfig(text string, cloud core.Cloud) (core.Question, error) {
 // the evidence, text is part of the reason or the remedy.
 //
 //	writable RESULT · revoked MARKER · disabled · deleting · expires TIME ·
-//	unparsable · assumed TEXT
+//	ends TIME · unparsable · assumed TEXT
 //
-// are for the rest. Whatever of revoked, disabled, deleting, expires and
+// are for the rest. Whatever of revoked, disabled, deleting, expires, ends and
 // unparsable is not said must not be so.
 func expect(text string, j core.Judgement) error {
 	want := expectation{}
@@ -112,6 +125,7 @@ type expectation struct {
 	disabled   bool
 	deleting   bool
 	expires    time.Time
+	ends       time.Time
 	unparsable bool
 	assumed    []string
 }
@@ -132,6 +146,8 @@ func (e *expectation) read(text string) (err error) {
 		e.unparsable = true
 	case "expires":
 		e.expires, err = time.Parse(time.RFC3339, rest)
+	case "ends":
+		e.ends, err = time.Parse(time.RFC3339, rest)
 	case "assumed":
 		e.assumed = append(e.assumed, rest)
 	default:
@@ -159,6 +175,7 @@ func (e *expectation) whole(j core.Judgement) []error {
 	say("deleting", j.Deleting, e.deleting)
 	say("digest empty", j.Digest == "", e.unparsable)
 	say("expires", j.Expires.UTC(), e.expires.UTC())
+	say("ends", j.Ends.UTC(), e.ends.UTC())
 	for _, want := range e.assumed {
 		if !slices.ContainsFunc(j.Assumed, func(s string) bool { return strings.Contains(s, want) }) {
 			out = append(out, fmt.Errorf("assumed %q lacks %q", j.Assumed, want))

@@ -64,6 +64,7 @@ func TestACaseThatDoesNotHoldFails(t *testing.T) {
 		"a finding that nothing fits":     yes + "-- c/expect --\n* kms:Encrypt met\n",
 		"a line that fits no finding":     yes + "-- c/expect --\n* * met\nself * met\n",
 		"an expiry that does not come":    yes + "-- c/expect --\n* * met\nexpires 2026-01-01T00:00:00Z\n",
+		"an end that does not come":       yes + "-- c/expect --\n* * met\nends 2026-01-01T00:00:00Z\n",
 		"a revocation that is not there":  yes + "-- c/expect --\n* * met\nrevoked x\n",
 		"a disabled key that is not":      yes + "-- c/expect --\n* * met\ndisabled\n",
 		"unparsable that is not":          yes + "-- c/expect --\n* * met\nunparsable\n",
