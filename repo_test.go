@@ -90,34 +90,63 @@ const (
 	mainWhy = "a function links only its own cloud's SDK: the others are cold-start time"
 	sdkCEL  = "cel.dev/"
 	celWhy  = "conditions are evaluated by gcpkms alone: elsewhere CEL is cold-start time"
+	keyWhy  = "an adapter reads documents, runs steps and decides nothing"
+	bagWhy  = "an adapter of the store moves bytes"
+	doorWhy = "the door makes Changes of bytes"
+	toolWhy = "a tool knows nobody who uses it"
+	ownWhy  = "each cloud is judged by itself"
 )
 
 var sdks = []string{sdkAWS, "github.com/Azure/", "cloud.google.com/", "google.golang.org/api", "google.golang.org/grpc"}
+
+var (
+	judges = []string{module + "/core/policy/awskms", module + "/core/policy/azurekv", module + "/core/policy/gcpkms"}
+	loop   = []string{module + "/core/watchdog", module + "/core/config", module + "/core/notify"}
+	door   = slices.Concat([]string{module + "/core/record"}, loop, sdks)
+	users  = []string{module + "/core/alert/**", module + "/core/config", module + "/core/confluent", module + "/core/endpoint", module + "/core/notify/**", module + "/core/policy/**", module + "/core/record/**", module + "/core/watchdog/**"}
+)
 
 var bans = []ban{
 	{"core/**", sdks, sdkWhy},
 	{"core/**", []string{module + "/functions/**", module + "/cmd/**"}, "imports point inwards"},
 	{"core/policy/**", []string{"net/http", module + "/core/watchdog", module + "/core/record", module + "/core/alert", module + "/core/config", module + "/core/notify"}, "a judge is pure and knows of policies alone"},
 	{"core/record/**", []string{"net/http", module + "/core/policy/**", module + "/core/watchdog", module + "/core/notify", module + "/core/config"}, "what is stored knows nothing of who reads it"},
-	{"core/watchdog/**", []string{module + "/core/policy/awskms", module + "/core/policy/azurekv", module + "/core/policy/gcpkms"}, "the loop is the same for every cloud"},
+	{"core/policy/awskms", judges[1:], ownWhy},
+	{"core/policy/azurekv", []string{judges[0], judges[2]}, ownWhy},
+	{"core/policy/gcpkms", judges[:2], ownWhy},
+	{"core/policy/expiry", judges, toolWhy},
+	{"core/policy/stored", judges, toolWhy},
+	{"core/policy/truth", judges, toolWhy},
+	{"core/policy/wording", judges, toolWhy},
+	{"core/loose", users, toolWhy},
+	{"core/pattern", users, toolWhy},
+	{"core/rawjson", users, toolWhy},
+	{"core/share", users, toolWhy},
+	{"core/strict", users, toolWhy},
+	{"core/watchdog/**", judges, "the loop is the same for every cloud"},
 	{"core/watchdog/**", []string{module + "/core/notify/**"}, "the loop speaks to a Notifier and knows no channel"},
 	{"core/alert/**", []string{"net/http", module + "/core/record", module + "/core/watchdog", module + "/core/notify"}, "the catalogue is data; sending it is somebody else's"},
 	{"core/config/**", []string{"net/http", "os/exec", module + "/core/watchdog", module + "/core/notify", module + "/core/policy/**"}, "configuration is bytes in, settings out"},
-	{"functions/aws/kms", []string{module + "/core/watchdog", module + "/core/config", module + "/core/notify"}, "an adapter reads documents, runs steps and decides nothing"},
-	{"functions/aws/s3store", []string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", module + "/core/policy/**"}, "an adapter of the store moves bytes"},
-	{"functions/aws/cloudtrail", append([]string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", module + "/core/record"}, sdks...), "the door makes Changes of bytes"},
+	{"functions/aws/kms", loop, keyWhy},
+	{"functions/aws/s3store", slices.Concat(loop, []string{module + "/core/policy/**"}), bagWhy},
+	{"functions/aws/cloudtrail", door, doorWhy},
+	{"functions/azure/keyvault", loop, keyWhy},
+	{"functions/azure/blobstore", slices.Concat(loop, []string{module + "/core/policy/**"}), bagWhy},
+	{"functions/azure/eventgrid", door, doorWhy},
+	{"functions/gcp/cloudkms", slices.Concat(loop, []string{sdkCEL}), keyWhy},
+	{"functions/gcp/gcsstore", slices.Concat(loop, []string{module + "/core/policy/**", sdkCEL}), bagWhy},
+	{"functions/gcp/auditlog", slices.Concat(door, []string{sdkCEL}), doorWhy},
 	{"functions/aws", append([]string{module + "/functions/azure/**", module + "/functions/gcp/**"}, sdks[1:]...), mainWhy},
 	{"functions/azure", []string{sdkAWS, "cloud.google.com/", "google.golang.org/api", module + "/functions/aws/**", module + "/functions/gcp/**"}, mainWhy},
 	{"functions/gcp", []string{sdkAWS, "github.com/Azure/", module + "/functions/aws/**", module + "/functions/azure/**"}, mainWhy},
-	{"functions/gcp/cloudkms", []string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", sdkCEL}, "an adapter reads documents, runs steps and decides nothing"},
-	{"functions/gcp/gcsstore", []string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", module + "/core/policy/**", sdkCEL}, "an adapter of the store moves bytes"},
-	{"functions/gcp/auditlog", append([]string{module + "/core/watchdog", module + "/core/config", module + "/core/notify", module + "/core/record", sdkCEL}, sdks...), "the door makes Changes of bytes"},
+	{"functions/adapter", slices.Concat(users, sdks, []string{sdkCEL}), toolWhy},
 	{"functions/wiring", append([]string{module + "/functions/**", module + "/core/policy/*", sdkCEL}, sdks...), "what every main links is no cloud's own: it would be cold-start time for the others"},
 	{"functions/aws/**", []string{sdkCEL}, celWhy},
 	{"functions/azure/**", []string{sdkCEL}, celWhy},
 	{"core/watchdog/**", []string{sdkCEL}, celWhy},
 	{"core/policy/awskms", []string{sdkCEL}, celWhy},
-	{"functions/*", []string{module + "/functions/*/*test", module + "/cmd/**", module + "/core/*/*test", "testing"}, "what is shipped holds no emulator and no test"},
+	{"core/policy/azurekv", []string{sdkCEL}, celWhy},
+	{"functions/*", []string{module + "/functions/*test", module + "/functions/*/*test", module + "/cmd/**", module + "/core/*test", module + "/core/*/*test", module + "/core/*/*/*test", "testing"}, "what is shipped holds no emulator and no test"},
 }
 
 // covers is path.Match in which a last element ** stands for any depth, none
@@ -467,17 +496,27 @@ func TestEachRuleCanFail(t *testing.T) {
 		"the core has no SDK":                          {imports("core/record/dirstore", "github.com/aws/smithy-go"), imports("core/record/dirstore", module+"/core")},
 		"the core does not know the functions":         {imports("core/watchdog", module+"/functions/aws/kms"), imports("core/watchdog", module+"/core/record")},
 		"a judge does not know the network":            {imports("core/policy/awskms", "net/http"), imports("core/policy/awskms", module+"/core/strict")},
+		"a judge does not know another one":            {imports("core/policy/azurekv", module+"/core/policy/gcpkms"), imports("core/policy/azurekv", module+"/core/policy/truth")},
+		"a tool of the judges knows none of them":      {imports("core/policy/truth", module+"/core/policy/awskms"), imports("core/policy/stored", module+"/core/strict")},
+		"what adapters share knows no SDK":             {imports("functions/adapter", sdkAWS+"smithy-go"), imports("functions/adapter", "github.com/cenkalti/backoff/v5")},
+		"a tool knows nobody who uses it":              {imports("core/rawjson", module+"/core/policy/truth"), imports("core/rawjson", module+"/core/strict")},
 		"the loop does not know a cloud":               {imports("core/watchdog", module+"/core/policy/awskms"), imports("cmd/byokwatch", module+"/core/policy/awskms")},
 		"the loop does not know a channel":             {imports("core/watchdog", module+"/core/notify"), imports("core/watchdog", module+"/core/alert")},
 		"the catalogue does not send":                  {imports("core/alert", "net/http"), imports("core/notify", "net/http")},
 		"configuration does not act":                   {imports("core/config", module+"/core/watchdog"), imports("core/config", module+"/core/record")},
 		"an adapter does not decide":                   {imports("functions/aws/kms", module+"/core/watchdog"), imports("functions/aws/kms", sdkAWS+"aws-sdk-go-v2")},
+		"an adapter for Azure does not decide":         {imports("functions/azure/keyvault", module+"/core/watchdog"), imports("functions/azure/keyvault", "github.com/Azure/azure-sdk-for-go/sdk/azcore")},
+		"an adapter of the store knows no policy":      {imports("functions/azure/blobstore", module+"/core/policy/azurekv"), imports("functions/azure/blobstore", module+"/core/record")},
 		"a function has one cloud":                     {imports("functions/aws", "github.com/Azure/azure-sdk-for-go/sdk/azcore"), imports("functions/aws", sdkAWS+"aws-lambda-go")},
 		"what every main links is no cloud's own":      {imports("functions/wiring", module+"/core/policy/gcpkms"), imports("functions/wiring", module+"/core/watchdog")},
+		"the function for Azure has one cloud":         {imports("functions/azure", sdkAWS+"aws-lambda-go"), imports("functions/azure", "github.com/Azure/azure-sdk-for-go/sdk/azidentity")},
+		"a door links no SDK":                          {imports("functions/azure/eventgrid", "github.com/Azure/azure-sdk-for-go/sdk/messaging"), imports("functions/azure/eventgrid", module+"/core/loose")},
 		"a door does not store":                        {imports("functions/gcp/auditlog", module+"/core/record"), imports("functions/gcp/auditlog", module+"/core")},
 		"only Google Cloud evaluates CEL":              {imports("functions/aws", "cel.dev/cel-go/cel"), imports("functions/gcp", "cel.dev/cel-go/cel")},
 		"the core evaluates CEL in one place":          {imports("core/watchdog", "cel.dev/cel-go/cel"), imports("core/policy/gcpkms", "cel.dev/cel-go/cel")},
 		"a function has no emulator":                   {imports("functions/aws", module+"/functions/aws/awstest"), imports("cmd/byokwatch", module+"/functions/aws/awstest")},
+		"a function has no suite":                      {imports("functions/azure", module+"/core/watchdog/chaostest"), imports("cmd/byokwatch", module+"/core/watchdog/chaostest")},
+		"nor what emulators share":                     {imports("functions/gcp", module+"/functions/emulatortest"), imports("functions/gcp/gcptest", module+"/functions/emulatortest")},
 		"nobody imports a main":                        {imports("cmd/byokwatch", module+"/functions/aws"), imports("cmd/byokwatch", module+"/functions/aws/kms")},
 		"a suite is for tests":                         {imports("core/notify", module+"/core/notify/notifytest"), imports("core/notify/notifytest", module+"/core/alert/alerttest")},
 		"no clock in the core":                         {file(coreFaults, "core/a.go", doc+"import \"time\"\nvar x = time.Now()"), file(coreFaults, "core/a.go", doc+"// time.Now()\nvar x = \"time.Now()\"")},

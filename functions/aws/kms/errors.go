@@ -9,7 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"byokwatch/core"
-	"byokwatch/core/adapter"
+	"byokwatch/functions/adapter"
 )
 
 // meaning maps the codes of errors that no repetition will change; the codes

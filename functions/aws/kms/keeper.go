@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"byokwatch/core"
-	"byokwatch/core/adapter"
 	"byokwatch/core/pattern"
 	"byokwatch/core/strict"
+	"byokwatch/functions/adapter"
 )
 
 // Options are for those who do not run inside Lambda. The zero value is right

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
-	"byokwatch/core/adapter"
+	"byokwatch/functions/adapter"
 )
 
 // once turns off the SDK's own repetition, which knows neither our deadline nor

@@ -11,9 +11,9 @@ import (
 	"google.golang.org/api/cloudkms/v1"
 
 	"byokwatch/core"
-	"byokwatch/core/adapter"
 	"byokwatch/core/pattern"
 	"byokwatch/core/strict"
+	"byokwatch/functions/adapter"
 )
 
 // Apply runs one step on one key: SetIamPolicy, or UpdateCryptoKeyVersion to

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"byokwatch/core"
-	"byokwatch/core/adapter"
+	"byokwatch/functions/adapter"
 )
 
 // meaning maps the status of an answer, in HTTP's numbers, to what no repetition

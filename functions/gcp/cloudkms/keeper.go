@@ -10,8 +10,8 @@ import (
 	"google.golang.org/api/iam/v1"
 	iamv2 "google.golang.org/api/iam/v2"
 
-	"byokwatch/core/adapter"
 	"byokwatch/core/pattern"
+	"byokwatch/functions/adapter"
 )
 
 // Clients are Google's clients of the four APIs; they bring credentials and

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"byokwatch/core"
-	"byokwatch/core/adapter"
 	"byokwatch/core/share"
+	"byokwatch/functions/adapter"
 )
 
 // Read returns every document of the key: CryptoKey, CryptoKeyVersions, an

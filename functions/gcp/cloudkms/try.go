@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"byokwatch/core/adapter"
+	"byokwatch/functions/adapter"
 )
 
 func try[T any](ctx context.Context, o Options, reserve time.Duration, call func(context.Context) (T, error)) (T, error) {

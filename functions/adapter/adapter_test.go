@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"byokwatch/core"
-	"byokwatch/core/adapter"
+	"byokwatch/functions/adapter"
 )
 
 var (
@@ -114,5 +114,33 @@ func TestWhatAStepCameTo(t *testing.T) {
 	err = adapter.Done(s, adapter.Unsent("body: %w", errBusy))
 	if !errors.Is(err, core.ErrRejected) || !errors.Is(err, errBusy) || err.Error() != "Put on key: body: busy: nothing was sent: rejected" {
 		t.Error(err)
+	}
+}
+
+func TestACloudThatSaysHowLongToWaitIsWaitedForOrGivenUp(t *testing.T) {
+	for name, test := range map[string]struct {
+		after       time.Duration
+		least, most time.Duration
+		tries       int
+		want        error
+	}{
+		"what it says":              {3 * time.Second, 6 * time.Second, 6 * time.Second, 3, nil},
+		"longer than there is time": {20 * time.Second, 0, 0, 1, errBusy},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			begun, n := time.Now(), 0
+			waiting := func(err error) (*adapter.Fault, bool) { return &adapter.Fault{Err: err, After: test.after}, true }
+			_, err := adapter.Call(ctx, adapter.Attempt, adapter.Reserve, waiting, func(context.Context) (int, error) {
+				if n++; n == 3 {
+					return n, nil
+				}
+				return 0, errBusy
+			})
+			if took := time.Since(begun); !errors.Is(err, test.want) || n != test.tries || took < test.least || took > test.most {
+				t.Errorf("%s: %v after %s in %d tries", name, err, took, n)
+			}
+		})
 	}
 }

@@ -29,6 +29,8 @@ type Fault struct {
 	Code string // the cloud's name of it; empty where there was no answer
 	Kind error  // a sentinel of core, nil where nobody knows whether it was done
 	Err  error
+	// After is for how long the cloud asks to be left alone; 0: it does not say.
+	After time.Duration
 }
 
 func (f *Fault) Error() string { return f.Err.Error() }
@@ -45,8 +47,9 @@ func (f *Fault) Unwrap() []error {
 type Understand func(err error) (f *Fault, again bool)
 
 // Call calls until there is an answer, a final error, or no time: the context's,
-// less reserve, or less half of it where it is short. attempt bounds one try. In
-// the end the last error of the cloud is told as well as the context's, because
+// less reserve, or less half of it where it is short. attempt bounds one try. A
+// cloud that says how long to wait is waited for, or given up at once. In the
+// end the last error of the cloud is told as well as the context's, because
 // "throttled" helps and "deadline exceeded" does not.
 func Call[T any](ctx context.Context, attempt, reserve time.Duration, understand Understand, call func(context.Context) (T, error)) (T, error) {
 	left := unlimited
@@ -72,6 +75,12 @@ func Call[T any](ctx context.Context, attempt, reserve time.Duration, understand
 		}
 		if last == nil || ctx.Err() == nil {
 			last = f
+		}
+		if end, _ := ctx.Deadline(); f.After > 0 && f.After >= time.Until(end) {
+			return out, backoff.Permanent(f)
+		}
+		if f.After > 0 {
+			return out, errors.Join(f, &backoff.RetryAfterError{Duration: f.After})
 		}
 		return out, f
 	}, backoff.WithBackOff(waits), backoff.WithMaxElapsedTime(0))
