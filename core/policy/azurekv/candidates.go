@@ -267,7 +267,19 @@ func (b bench) ways() ([]way, error) {
 	slices.SortStableFunc(out, func(x, y way) int {
 		return cmp.Or(cmp.Compare(y.gained, x.gained), cmp.Compare(bits.OnesCount(x.set), bits.OnesCount(y.set)))
 	})
-	return out, nil
+	return slices.DeleteFunc(out, func(w way) bool { return b.odd(w.set, out[0].set) }), nil
+}
+
+// odd is a set of parts that is not worth a try of its own: half of the access
+// together with something else.
+func (b bench) odd(set, best uint) bool {
+	access := uint(0)
+	for i, p := range b.parts {
+		if p.access {
+			access |= 1 << i
+		}
+	}
+	return set&access != 0 && set&^access != 0 && set&access != best&access
 }
 
 // joined is what a set of parts writes.

@@ -57,11 +57,11 @@ func Explains(c core.Change, live, good core.Policy, lost []core.Requirement) bo
 
 // explanation is a loss and the resource that may explain it.
 type explanation struct {
-	live, good           core.Policy
-	resource             string // folded
-	principal            string // Confluent's, folded; "" if no access was lost
-	access               []string
-	network, tenant      bool // what else is lost
+	live, good      core.Policy
+	resource        string // folded
+	principal       string // Confluent's, folded; "" if no access was lost
+	access          []string
+	network, tenant bool // what else is lost
 }
 
 // assigned lists what a policy shows to be assigned to Confluent. A document that

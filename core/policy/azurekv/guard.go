@@ -29,7 +29,7 @@ var (
 //     that stand in for the two roles;
 //   - either stands under the permission model that both live and snapshot have;
 //   - of the vault's firewall, where its owner opted in, only the three values that
-//     open it change, to those of the snapshot, and all its rules stay;
+//     open it change, to those of the snapshot that open it, and all its rules stay;
 //   - a version is enabled only where its owner opted in, from disabled, and the
 //     snapshot shows it enabled;
 //   - the result is live with exactly that, and somebody can use the key.
@@ -160,13 +160,16 @@ func (g *guarded) opening(w writes) error {
 		return errors.New("changing network rules was not opted in to")
 	}
 	now, before := g.vault.gate(), g.before.gate()
-	for _, v := range []struct{ name, next, now, before string }{
-		{"bypass", w.opening.bypass, now.bypass, before.bypass},
-		{"defaultAction", w.opening.action, now.action, before.action},
-		{"publicNetworkAccess", w.opening.public, now.public, before.public},
+	for _, v := range []struct {
+		name, next, now, before string
+		values                  []string
+	}{
+		{"bypass", w.opening.bypass, now.bypass, before.bypass, bypasses},
+		{"defaultAction", w.opening.action, now.action, before.action, actions},
+		{"publicNetworkAccess", w.opening.public, now.public, before.public, publics},
 	} {
-		if v.next != "" && (v.next != v.before || v.now == "" || v.now == v.next) {
-			return fmt.Errorf("it sets %s to %q, which is not to give back the snapshot's value", v.name, v.next)
+		if v.next != "" && (v.next != v.before || !opens(v.now, v.next, v.values)) {
+			return fmt.Errorf("it sets %s to %q, which is not to let in again what the snapshot let in", v.name, v.next)
 		}
 	}
 	return nil

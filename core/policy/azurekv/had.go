@@ -63,7 +63,7 @@ func within(c, wide clause) bool { return wide.text == "" || c == wide }
 // gaveUnder says that the snapshot gave Confluent all that it needs of a role
 // under a condition that is the snapshot's own, or without any.
 func gaveUnder(had []giver, role confluent.AzureRole, c clause) bool {
-	own := len(role.Permissions) > 0
+	own := len(role.Permissions) > 0 && (c.text == "" || c.version == conditionVersion)
 	for _, p := range role.Permissions {
 		own = own && slices.ContainsFunc(had, func(g giver) bool { return within(c, g.when) && g.gives(p) })
 	}
@@ -117,7 +117,7 @@ func required(word string) bool {
 }
 
 // The values that decide what the vault's firewall lets in, as Azure spells
-// them, and what each is where nobody says.
+// them: first the one that lets in more, which is also the one where nobody says.
 //
 // Source: https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/get#networkruleset
 var (
@@ -150,17 +150,22 @@ func spelled(value string, values []string) string {
 	return ""
 }
 
-// openings lists what may change of a firewall so that it has values of
-// another's: the least first, and of two that are alike the one that lets in
-// fewer.
+// opens says that a value of a firewall becomes one that lets in more, which is
+// also another's. Nothing is known of a value that is "".
+func opens(now, then string, values []string) bool {
+	return now != "" && now != then && then == values[0]
+}
+
+// openings lists what may change of a firewall so that it lets in what another
+// does: the least first, and of two that are alike the one that lets in fewer.
 func openings(from, to opening) []opening {
-	change := func(now, then string) string {
-		if now == "" || now == then {
+	change := func(now, then string, values []string) string {
+		if !opens(now, then, values) {
 			return ""
 		}
 		return then
 	}
-	all := opening{change(from.bypass, to.bypass), change(from.action, to.action), change(from.public, to.public)}
+	all := opening{change(from.bypass, to.bypass, bypasses), change(from.action, to.action, actions), change(from.public, to.public, publics)}
 	var out []opening
 	for _, o := range []opening{
 		{bypass: all.bypass}, {public: all.public}, {action: all.action},

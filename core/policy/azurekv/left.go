@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/confluent"
 )
 
 // left says what a candidate leaves out and why: assignments of the snapshot
@@ -20,7 +21,7 @@ func (b bench) left(result core.Policy, w writes) ([]string, error) {
 		}
 		out = gone
 	}
-	return append(out, b.stays(result)...), nil
+	return append(out, b.stays(result, w)...), nil
 }
 
 // replaced lists the assignments of the snapshot in whose place others are made.
@@ -36,14 +37,30 @@ func (b bench) replaced(w writes) ([]string, error) {
 	}
 	var out []string
 	for _, r := range before.rows {
-		same := func(g grant) bool { return r.at(b.at.vaultID, b.principal, g.role) && r.when == g.when }
-		if slices.ContainsFunc(w.grants, same) || slices.ContainsFunc(now.rows, r.same) {
+		own := func(g grant) bool { return r.at(b.at.vaultID, b.principal, g.role) }
+		as := func(g grant) bool { return own(g) && g.when == r.when }
+		if slices.ContainsFunc(w.grants, as) || slices.ContainsFunc(now.rows, r.same) {
 			continue
 		}
-		out = append(out, fmt.Sprintf("The assignment of %s to %s at %s is not made again: what Confluent asks for, at the vault, stands in for it.",
-			b.roleName(r.role), r.who(), b.at.place(r.scope)))
+		why := "is not made again: what Confluent asks for, assigned at the vault, stands in for it."
+		switch {
+		case slices.ContainsFunc(w.grants, own):
+			why = "comes back without its condition, since the snapshot gave the same without one."
+		case r.scope == b.at.id:
+			why = "is not made again: what Confluent asks for, assigned at the vault and so for all of its keys, stands in for it."
+		case b.leaves(r):
+			why = "is left out by this way, should making it be refused."
+		}
+		out = append(out, fmt.Sprintf("The assignment of %s to %s at %s %s", b.roleName(r.role), r.who(), b.at.place(r.scope), why))
 	}
 	return out, nil
+}
+
+// leaves says that an assignment is one that other ways make.
+func (b bench) leaves(r row) bool {
+	return slices.ContainsFunc(b.parts, func(p part) bool {
+		return slices.ContainsFunc(p.grants, func(g grant) bool { return r.at(b.at.vaultID, b.principal, g.role) })
+	})
 }
 
 // same says that two rows assign the same.
@@ -87,7 +104,7 @@ func roleName(guid string, policies ...core.Policy) string {
 
 // stays says what of the lost is not back, where the reason is a thing that is
 // never written, or not by this way.
-func (b bench) stays(result core.Policy) []string {
+func (b bench) stays(result core.Policy, w writes) []string {
 	var out []string
 	say := func(text string) {
 		if !slices.Contains(out, text) {
@@ -96,12 +113,12 @@ func (b bench) stays(result core.Policy) []string {
 	}
 	editions, _, err := editionsOf(result, b.at)
 	for _, f := range Judge(result, b.q).Findings {
-		if f.Result == core.Met || !slices.Contains(b.lost, f.Requirement) {
+		if f.Result != core.Missing || !slices.Contains(b.lost, f.Requirement) {
 			continue
 		}
 		switch {
 		case f.Aspect == core.Access:
-			say(b.lostAccess(f))
+			say(b.lostAccess(f, w))
 		case f.Permission == vaultNetwork && b.q.Key.Network != core.CareRestore:
 			say("The vault's network rules stay as they are, as the setting network says.")
 		case f.Permission == vaultNetwork && b.vault.gate().public == "":
@@ -124,19 +141,27 @@ func (b bench) stays(result core.Policy) []string {
 }
 
 // lostAccess says why a permission is not back.
-func (b bench) lostAccess(f core.Finding) string {
+func (b bench) lostAccess(f core.Finding, w writes) string {
 	name := f.Permission[strings.Index(f.Permission, "/")+1:]
+	tries := slices.ContainsFunc(b.parts, func(p part) bool { return p.access })
 	switch {
 	case b.vault.rbac() && !b.before.rbac():
 		return "Confluent's access stays lost: the vault was switched from access policies to Azure RBAC, which is for an administrator to undo."
 	case !b.vault.rbac() && b.before.rbac():
 		return "Confluent's access stays lost: the vault was switched from Azure RBAC to access policies, which is for an administrator to undo."
 	case deniedBy(f):
-		return name + " stays lost to a deny assignment, which can't be lifted by any right that can be given."
+		return name + " stays lost to a deny assignment, which only the owner of what made it can lift."
+	case tries && len(w.grants)+len(w.keys) == 0:
+		return "Confluent's access stays lost by this way, should giving it back be refused."
 	case b.conditioned():
 		return name + " may stay lost to a condition of Confluent's own assignment, which is for an administrator to take away."
 	}
-	return name + " is not given back by this way."
+	for _, role := range confluent.AzureRoles() {
+		if b.vault.rbac() && slices.Contains(role.Permissions, f.Permission) && !slices.ContainsFunc(b.parts, func(p part) bool { return p.name == role.Name }) {
+			return name + " stays lost: the snapshot does not show that Confluent had all that it needs of " + role.Name + "."
+		}
+	}
+	return name + " stays lost by this way, should giving it back be refused."
 }
 
 // deniedBy says that a deny assignment decided a finding.

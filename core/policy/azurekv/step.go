@@ -107,16 +107,18 @@ type grant struct {
 // clause is the condition of a role assignment; none where its text is empty.
 type clause struct{ text, version string }
 
-// newClause knows that a condition is in version 2.0 where nothing else is said:
-// it is the only version that Azure takes.
+// conditionVersion is the only version of a condition's syntax that Azure takes.
 //
 // Source: https://learn.microsoft.com/rest/api/authorization/role-assignments/create
+const conditionVersion = "2.0"
+
+// newClause knows which version a condition is in where nothing else is said.
 func newClause(text, version string) clause {
 	switch {
 	case text == "":
 		return clause{}
 	case version == "":
-		return clause{text, "2.0"}
+		return clause{text, conditionVersion}
 	}
 	return clause{text, version}
 }

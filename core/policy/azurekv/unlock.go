@@ -49,16 +49,14 @@ func Unlock(live core.Policy, q core.Question, missing []core.Requirement) []str
 		u.now, u.known = s, true
 	}
 	if u.known && u.now.deleted {
-		u.add("# The vault is deleted. Recovering it brings back its keys, but neither its role assignments nor its event subscriptions.", u.az("recover"),
-			"# Then assign roles to the watchdog again, by applying its deployment, and to Confluent:")
-		u.assign(confluent.AzureRoles())
+		u.recover(missing)
 		return u.lines
 	}
 	u.tenant(missing)
 	u.rights(missing)
+	u.key(missing)
 	u.access(missing)
 	u.network(missing)
-	u.key(missing)
 	return u.lines
 }
 
@@ -68,6 +66,19 @@ func (u *unlocker) asks(missing []core.Requirement, is func(r core.Requirement) 
 
 func property(name string) func(core.Requirement) bool {
 	return func(r core.Requirement) bool { return r.Aspect == core.Property && r.Permission == name }
+}
+
+// recover brings a deleted vault back. What is assigned below a vault goes with
+// it; access policies are part of it.
+//
+// Source: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+func (u *unlocker) recover(missing []core.Requirement) {
+	u.add("# The vault is deleted. Recovering it brings back its keys and access policies, but neither role assignments nor event subscriptions:", u.az("recover"),
+		"# Then apply the watchdog's deployment again.")
+	if asksForRBAC(u.q, missing) {
+		u.add("# And for Confluent:")
+		u.assign(confluent.AzureRoles())
+	}
 }
 
 // tenant tells what a vault in another tenant means.
@@ -103,6 +114,9 @@ func (u *unlocker) access(missing []core.Requirement) {
 		rbac = !rbac
 	}
 	u.denies(lacks, u.principal, "Confluent's service principal")
+	if u.known && u.now.rbac() == rbac {
+		lacks = u.ungiven(lacks)
+	}
 	if rbac {
 		u.byRoles(lacks)
 		return
@@ -114,6 +128,14 @@ func (u *unlocker) access(missing []core.Requirement) {
 	if rest := slices.DeleteFunc(lacks, func(r core.Requirement) bool { return !vaultRead(r) }); len(rest) > 0 {
 		u.byRoles(rest)
 	}
+}
+
+// ungiven lists what of the missing nothing gives, whatever is denied.
+func (u *unlocker) ungiven(missing []core.Requirement) []core.Requirement {
+	allowed := Judge(slices.DeleteFunc(slices.Clone(u.live), func(d core.Document) bool { return d.Kind == core.DenyAssignments }), u.q)
+	return slices.DeleteFunc(slices.Clone(missing), func(r core.Requirement) bool {
+		return slices.ContainsFunc(allowed.Findings, func(f core.Finding) bool { return f.Requirement == r && f.Result == core.Met })
+	})
 }
 
 // byRoles gives what is missing by role assignments. Custom roles through which
@@ -209,7 +231,10 @@ func (u *unlocker) denies(missing []core.Requirement, principal, who string) {
 	if !deniesAny(Judge(u.live, u.q), missing) {
 		return
 	}
-	u.add("# A deny assignment takes it from "+who+", "+principal+". Role assignments don't help against it, and no administrator can edit it:",
+	if guidGrammar.MatchString(principal) {
+		who += ", " + principal
+	}
+	u.add("# A deny assignment takes it from "+who+". Role assignments don't help against it, and no administrator can edit it:",
 		"# only the owner of the deployment stack or managed application that made it can, who excludes this principal there or lifts the denial. To find it:",
 		line("az", "rest", "--method", "get", "--url", u.vaultID+"/providers/Microsoft.Authorization/denyAssignments?api-version=2022-04-01"),
 		line("az", "stack", "group", "list", "--resource-group", u.group, "--subscription", u.subscription),

@@ -22,10 +22,10 @@ const (
 
 // rights gives the watchdog what it lacks, at the vault.
 func (u *unlocker) rights(missing []core.Requirement) {
+	missing = slices.DeleteFunc(slices.Clone(missing), func(r core.Requirement) bool { return r.Aspect != core.Own })
 	var reads, writes, rest []string
-	for _, r := range missing {
+	for _, r := range u.ungiven(missing) {
 		switch {
-		case r.Aspect != core.Own:
 		case slices.Contains([]string{rightVaultRead, rightKeyRead, rightListKeys, rightAssigned, rightRoles, rightDenied}, r.Permission):
 			reads = append(reads, r.Permission)
 		case r.Permission == rightAssign:
@@ -34,6 +34,7 @@ func (u *unlocker) rights(missing []core.Requirement) {
 			rest = append(rest, r.Permission)
 		}
 	}
+	u.denies(missing, u.q.Self, "the watchdog")
 	all := slices.Concat(reads, writes, rest)
 	if len(all) == 0 {
 		return
@@ -47,11 +48,10 @@ func (u *unlocker) rights(missing []core.Requirement) {
 		u.add("# For reading the vault, its keys and who may use them:", u.azAssign(roleReader, u.q.Self))
 	}
 	if len(writes) > 0 && u.principal != "" {
-		u.add("# For assigning Confluent's two roles to Confluent, and nothing else to nobody else:",
-			u.azAssign(roleDataAccess, u.q.Self, "--condition", onlyConfluent(u.principal), "--condition-version", "2.0"))
+		u.add("# For assigning Confluent's two roles to Confluent, and nothing more:",
+			u.azAssign(roleDataAccess, u.q.Self, "--condition", onlyConfluent(u.principal), "--condition-version", conditionVersion))
 	}
 	u.custom(rest)
-	u.denies(slices.DeleteFunc(slices.Clone(missing), func(r core.Requirement) bool { return r.Aspect != core.Own }), u.q.Self, "the watchdog")
 }
 
 // onlyConfluent is the condition under which the watchdog may assign roles: the
