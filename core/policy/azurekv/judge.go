@@ -47,14 +47,18 @@ func unread(p core.Policy, q core.Question, cause error) core.Judgement {
 	j := core.Judgement{Findings: make([]core.Finding, len(q.Needs))}
 	state := newFile(q.Key)
 	for _, kind := range []core.Kind{core.Vault, core.VaultKey, core.VaultKeyVersions} {
+		var found []core.Document
 		for _, d := range p {
-			if d.Kind != kind || d.Unreadable != "" {
-				continue
+			if d.Kind == kind && state.about(d) {
+				found = append(found, d)
 			}
-			// What can't be added is not given: the finding says so.
-			if err := state.add(d, fold(q.Key.Needs.Principal)); err != nil {
-				continue
-			}
+		}
+		if len(found) != 1 || found[0].Unreadable != "" {
+			continue // of two, nobody knows which is right
+		}
+		// What can't be added is not given: the finding says so.
+		if err := state.add(found[0], fold(q.Key.Needs.Principal)); err != nil {
+			continue
 		}
 	}
 	c := &court{file: &state, key: q.Key, at: q.At, confluent: &brief{subject: subject{id: fold(q.Key.Needs.Principal)}}}

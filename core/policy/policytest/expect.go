@@ -242,7 +242,8 @@ func (l line) fits(f core.Finding) bool {
 			return false
 		}
 	}
-	ok, err := path.Match(l.permission, f.Permission)
+	flat := strings.NewReplacer("/", "|") // Azure's permissions have slashes, and * is to match them
+	ok, err := path.Match(flat.Replace(l.permission), flat.Replace(f.Permission))
 	return err == nil && ok
 }
 
