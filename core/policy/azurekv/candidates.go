@@ -70,16 +70,14 @@ func Candidates(live, good core.Policy, q core.Question, lost []core.Requirement
 
 // bench is the restore of one key.
 type bench struct {
-	q          core.Question
-	at         address
-	principal  string
-	live, good core.Policy
-	lost       []core.Requirement
-	now        core.Judgement
-	was        map[core.Requirement]core.Finding
-	vault      sheet // live
-	before     sheet // in the snapshot
-	parts      []part
+	scene
+	q      core.Question
+	good   core.Policy
+	lost   []core.Requirement
+	now    core.Judgement
+	was    map[core.Requirement]core.Finding
+	before sheet // the vault in the snapshot
+	parts  []part
 }
 
 // part is one thing that candidates may write or leave.
@@ -90,16 +88,10 @@ type part struct {
 }
 
 func newBench(live, good core.Policy, q core.Question, lost []core.Requirement) (bench, error) {
-	b := bench{q: q, live: live, good: good, lost: lost, was: map[core.Requirement]core.Finding{}}
+	b := bench{q: q, good: good, lost: lost, was: map[core.Requirement]core.Finding{}}
 	var err error
-	if b.at, err = addressOf(q.Key); err != nil {
-		return b, err
-	}
-	if b.principal, err = principalOf(q.Key); err != nil {
-		return b, err
-	}
-	if b.vault, err = sheetOf(live, b.at.vaultID); err != nil {
-		return b, fmt.Errorf("live policy of %s: %w", q.Key.ID, err)
+	if b.scene, err = newScene(live, q.Key); err != nil {
+		return b, fmt.Errorf("policy of %s: %w", q.Key.ID, err)
 	}
 	if b.before, err = sheetOf(good, b.at.vaultID); err != nil {
 		return b, fmt.Errorf("snapshot of %s: %w", q.Key.ID, err)
@@ -302,7 +294,7 @@ func (b bench) joined(set uint) writes {
 // try counts what of the lost comes back by writing something, and says whether
 // that may be written.
 func (b bench) try(w writes) (gained int, ok bool, err error) {
-	result, err := w.onto(b.live, b.at, b.principal)
+	result, err := b.with(w)
 	if err != nil {
 		return 0, false, fmt.Errorf("live policy of %s: %w", b.q.Key.ID, err)
 	}
@@ -351,10 +343,10 @@ func (b bench) candidate(w, best way) (core.Candidate, error) {
 		c.After = replacing
 	}
 	var err error
-	if c.Result, err = what.onto(b.live, b.at, b.principal); err != nil {
+	if c.Result, err = b.with(what); err != nil {
 		return c, err
 	}
-	if c.Steps, err = what.steps(b.live, b.at, b.principal); err != nil {
+	if c.Steps, err = b.steps(what); err != nil {
 		return c, err
 	}
 	c.Left, err = b.left(c.Result, what)

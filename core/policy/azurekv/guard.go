@@ -44,11 +44,11 @@ func Guard(live, good core.Policy, c core.Candidate, q core.Question, verified b
 }
 
 func guard(live, good core.Policy, c core.Candidate, q core.Question) error {
-	g := guarded{live: live, good: good, q: q}
-	if err := g.begin(); err != nil {
+	g := guarded{good: good, q: q}
+	if err := g.begin(live); err != nil {
 		return err
 	}
-	w, err := readSteps(c.Steps, live, g.at, g.principal)
+	w, err := readSteps(c.Steps, g.scene)
 	if err != nil {
 		return err
 	}
@@ -62,25 +62,17 @@ func guard(live, good core.Policy, c core.Candidate, q core.Question) error {
 
 // guarded is what the rules look at.
 type guarded struct {
-	live, good core.Policy
-	q          core.Question
-	at         address
-	principal  string
-	vault      sheet // live
-	before     sheet // in the snapshot
+	scene
+	good   core.Policy
+	q      core.Question
+	before sheet // the vault in the snapshot
 }
 
 // begin refuses what may not be written at all.
-func (g *guarded) begin() error {
+func (g *guarded) begin(live core.Policy) error {
 	var err error
-	if g.at, err = addressOf(g.q.Key); err != nil {
+	if g.scene, err = newScene(live, g.q.Key); err != nil {
 		return err
-	}
-	if g.principal, err = principalOf(g.q.Key); err != nil {
-		return err
-	}
-	if g.vault, err = sheetOf(g.live, g.at.vaultID); err != nil {
-		return fmt.Errorf("live: %w", err)
 	}
 	if g.before, err = sheetOf(g.good, g.at.vaultID); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
@@ -203,7 +195,7 @@ func (g *guarded) versions(w writes) error {
 // else. Of documents that no step writes it compares the meaning: live may have
 // been read again since.
 func (g *guarded) result(w writes, result core.Policy) error {
-	want, err := w.onto(g.live, g.at, g.principal)
+	want, err := g.with(w)
 	if err != nil {
 		return fmt.Errorf("live: %w", err)
 	}

@@ -42,15 +42,15 @@ func bestRestore(t testing.TB, live, good core.Policy, q core.Question) core.Can
 // made is the candidate that writes something, whether it may or not.
 func made(t testing.TB, live core.Policy, w writes) core.Candidate {
 	t.Helper()
-	at, err := addressOf(rigAsks().Key)
+	c := core.Candidate{Name: "made"}
+	on, err := newScene(live, rigAsks().Key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := core.Candidate{Name: "made"}
-	if c.Result, err = w.onto(live, at, rigPrincipal); err != nil {
+	if c.Result, err = on.with(w); err != nil {
 		t.Fatal(err)
 	}
-	if c.Steps, err = w.steps(live, at, rigPrincipal); err != nil {
+	if c.Steps, err = on.steps(w); err != nil {
 		t.Fatal(err)
 	}
 	return c

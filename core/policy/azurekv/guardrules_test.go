@@ -139,20 +139,20 @@ func TestGuardOnOneAssignment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			at, err := addressOf(q.Key)
+			on, err := newScene(live, q.Key)
 			if err != nil {
 				t.Fatal(err)
 			}
-			g.name = nameFor(had, at, rigPrincipal, g.role)
+			g.name = nameFor(had, on.at, rigPrincipal, g.role)
 			w := writes{grants: []grant{g}}
 			c := core.Candidate{Name: "one"}
-			if c.Result, err = w.onto(live, at, rigPrincipal); err != nil && !x.passes {
+			if c.Result, err = on.with(w); err != nil && !x.passes {
 				return // it can't even be written down
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.Steps, err = w.steps(live, at, rigPrincipal); err != nil {
+			if c.Steps, err = on.steps(w); err != nil {
 				t.Fatal(err)
 			}
 			err = Guard(live, good, c, q, false)

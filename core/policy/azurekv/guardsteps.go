@@ -14,27 +14,23 @@ import (
 // readSteps reads off their bodies what steps would write. Whatever is not
 // exactly the step that would be made for it is an error: another resource,
 // member, spelling or command.
-func readSteps(steps []core.Step, live core.Policy, at address, principal string) (writes, error) {
+func readSteps(steps []core.Step, on scene) (writes, error) {
 	var w writes
 	if len(steps) == 0 {
 		return w, errors.New("no step")
-	}
-	vault, err := sheetOf(live, at.vaultID)
-	if err != nil {
-		return w, fmt.Errorf("live: %w", err)
 	}
 	for i, s := range steps {
 		var want core.Step
 		var err error
 		switch s.Op {
 		case opAssign:
-			want, err = w.readGrant(s, at, principal)
+			want, err = w.readGrant(s, on)
 		case opPolicies:
-			want, err = w.readPolicies(s, at, principal, vault)
+			want, err = w.readPolicies(s, on)
 		case opVault:
-			want, err = w.readVault(s, at, vault)
+			want, err = w.readVault(s, on)
 		case opKey:
-			want, err = w.readVersion(s, at)
+			want, err = w.readVersion(s, on)
 		default:
 			err = fmt.Errorf("nothing is known here of the operation %q", s.Op)
 		}
@@ -54,7 +50,7 @@ func readSteps(steps []core.Step, live core.Policy, at address, principal string
 	return w, nil
 }
 
-func (w *writes) readGrant(s core.Step, at address, principal string) (core.Step, error) {
+func (w *writes) readGrant(s core.Step, on scene) (core.Step, error) {
 	var b assignBody
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
 		return core.Step{}, err
@@ -62,7 +58,7 @@ func (w *writes) readGrant(s core.Step, at address, principal string) (core.Step
 	p := b.Properties
 	g := grant{name: lastSegment(s.ID), role: lastSegment(p.RoleDefinitionID), when: clause{p.Condition, p.ConditionVersion}}
 	switch {
-	case p.PrincipalID != principal:
+	case p.PrincipalID != on.principal:
 		return core.Step{}, fmt.Errorf("it assigns to %q", p.PrincipalID)
 	case g.when.text == "" && g.when.version != "":
 		return core.Step{}, errors.New("it has the version of a condition and no condition")
@@ -70,10 +66,10 @@ func (w *writes) readGrant(s core.Step, at address, principal string) (core.Step
 		return core.Step{}, errors.New("it comes twice")
 	}
 	w.grants = append(w.grants, g)
-	return at.assignStep(g, principal)
+	return on.at.assignStep(g, on.principal)
 }
 
-func (w *writes) readPolicies(s core.Step, at address, principal string, vault sheet) (core.Step, error) {
+func (w *writes) readPolicies(s core.Step, on scene) (core.Step, error) {
 	var b policiesBody
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
 		return core.Step{}, err
@@ -87,10 +83,10 @@ func (w *writes) readPolicies(s core.Step, at address, principal string, vault s
 		return core.Step{}, errors.New("it adds no permission")
 	}
 	w.keys = b.Properties.AccessPolicies[0].Permissions.Keys
-	return at.policyStep(vault.tenant(), principal, w.keys, vault.keys(principal))
+	return on.at.policyStep(on.vault.tenant(), on.principal, w.keys, on.vault.keys(on.principal))
 }
 
-func (w *writes) readVault(s core.Step, at address, vault sheet) (core.Step, error) {
+func (w *writes) readVault(s core.Step, on scene) (core.Step, error) {
 	var b vaultBody
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
 		return core.Step{}, err
@@ -104,13 +100,13 @@ func (w *writes) readVault(s core.Step, at address, vault sheet) (core.Step, err
 		if err != nil {
 			return core.Step{}, fmt.Errorf("networkAcls: %w", err)
 		}
-		o.bypass, o.action = changed(vault.rules(), next, "bypass"), changed(vault.rules(), next, "defaultAction")
+		o.bypass, o.action = changed(on.vault.rules(), next, "bypass"), changed(on.vault.rules(), next, "defaultAction")
 	}
 	if o == (opening{}) {
 		return core.Step{}, errors.New("it changes nothing that may be changed")
 	}
 	w.opening = o
-	return at.vaultStep(o, vault.rulesFor(o))
+	return on.at.vaultStep(o, on.vault.rulesFor(o))
 }
 
 // changed is the new text of a member, "" where it is as it was.
@@ -121,15 +117,15 @@ func changed(was, is rawjson.Object, name string) string {
 	return textOf(is, name)
 }
 
-func (w *writes) readVersion(s core.Step, at address) (core.Step, error) {
+func (w *writes) readVersion(s core.Step, on scene) (core.Step, error) {
 	var b keyBody
 	if err := strict.Unmarshal(s.Body, &b); err != nil {
 		return core.Step{}, err
 	}
-	version, ok := strings.CutPrefix(s.ID, at.versionID(""))
+	version, ok := strings.CutPrefix(s.ID, on.at.versionID(""))
 	if !ok || slices.Contains(w.versions, version) {
 		return core.Step{}, fmt.Errorf("it writes %q, which is not a version of this key or comes twice", s.ID)
 	}
 	w.versions = append(w.versions, version)
-	return at.versionStep(version)
+	return on.at.versionStep(version)
 }

@@ -20,67 +20,77 @@ type writes struct {
 // opening is what changes of the vault's firewall. "" leaves a value as it is.
 type opening struct{ bypass, action, public string }
 
-// onto is the policy as it reads once all is written.
-func (w writes) onto(p core.Policy, at address, principal string) (core.Policy, error) {
-	out := p
+// scene is what a restore writes on: a live policy and its vault's description,
+// for one key and principal.
+type scene struct {
+	live      core.Policy
+	at        address
+	principal string // Confluent's
+	vault     sheet
+}
+
+func newScene(live core.Policy, k core.Key) (scene, error) {
+	s := scene{live: live}
+	var err error
+	if s.at, err = addressOf(k); err != nil {
+		return s, err
+	}
+	if s.principal, err = principalOf(k); err != nil {
+		return s, err
+	}
+	if s.vault, err = sheetOf(live, s.at.vaultID); err != nil {
+		return s, fmt.Errorf("live: %w", err)
+	}
+	return s, nil
+}
+
+// with is the policy as it reads once all is written.
+func (s scene) with(w writes) (core.Policy, error) {
+	out := s.live
 	if len(w.grants) > 0 {
-		id := core.AssignedTo(at.id, principal)
-		l, err := ledgerOf(p, id)
+		id := core.AssignedTo(s.at.id, s.principal)
+		l, err := ledgerOf(s.live, id)
 		if err != nil {
 			return nil, err
 		}
 		list := l.list
 		for _, g := range w.grants {
-			list = list.Add(l.assigned(at, g, principal))
+			list = list.Add(l.assigned(s.at, g, s.principal))
 		}
 		out = withText(out, core.RoleAssignments, id, l.with(list))
 	}
 	if len(w.keys) > 0 || w.opening != (opening{}) {
-		s, err := sheetOf(p, at.vaultID)
+		vault, err := s.vault.added(s.principal, w.keys)
 		if err != nil {
 			return nil, err
 		}
-		if len(w.keys) > 0 {
-			if s, err = s.added(principal, w.keys); err != nil {
-				return nil, err
-			}
-		}
-		if w.opening != (opening{}) {
-			s = s.opened(w.opening)
-		}
-		out = withText(out, core.Vault, at.vaultID, s.text())
+		out = withText(out, core.Vault, s.at.vaultID, vault.opened(w.opening).text())
 	}
-	return enabled(out, at, w.versions)
+	return enabled(out, s.at, w.versions)
 }
 
-// steps are the calls that write it on a live policy: access first, so that
-// nothing that may be refused comes before it.
-func (w writes) steps(p core.Policy, at address, principal string) ([]core.Step, error) {
+// steps are the calls that write it: access first, so that nothing that may be
+// refused comes before it.
+func (s scene) steps(w writes) ([]core.Step, error) {
 	var out []core.Step
 	var failed error
-	add := func(s core.Step, err error) {
-		out = append(out, s)
+	add := func(step core.Step, err error) {
+		out = append(out, step)
 		if failed == nil {
 			failed = err
 		}
 	}
 	for _, g := range w.grants {
-		add(at.assignStep(g, principal))
+		add(s.at.assignStep(g, s.principal))
 	}
-	if len(w.keys) > 0 || w.opening != (opening{}) {
-		s, err := sheetOf(p, at.vaultID)
-		if err != nil {
-			return nil, err
-		}
-		if len(w.keys) > 0 {
-			add(at.policyStep(s.tenant(), principal, w.keys, s.keys(principal)))
-		}
-		if w.opening != (opening{}) {
-			add(at.vaultStep(w.opening, s.rulesFor(w.opening)))
-		}
+	if len(w.keys) > 0 {
+		add(s.at.policyStep(s.vault.tenant(), s.principal, w.keys, s.vault.keys(s.principal)))
+	}
+	if w.opening != (opening{}) {
+		add(s.at.vaultStep(w.opening, s.vault.rulesFor(w.opening)))
 	}
 	for _, v := range w.versions {
-		add(at.versionStep(v))
+		add(s.at.versionStep(v))
 	}
 	if failed != nil {
 		return nil, failed
@@ -140,6 +150,9 @@ func (s sheet) text() string { return s.object.With("properties", s.properties.S
 // added is the vault once Confluent's own access policy has more key
 // permissions: in the entry that it has, else in a new one.
 func (s sheet) added(principal string, keys []string) (sheet, error) {
+	if len(keys) == 0 {
+		return s, nil
+	}
 	i := slices.IndexFunc(s.entries, func(e entry) bool { return e.is(s.tenant(), principal) })
 	list := rawjson.List{Elements: slices.Clone(s.list.Elements), Tail: s.list.Tail}
 	if i < 0 {

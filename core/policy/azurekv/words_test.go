@@ -62,7 +62,7 @@ func shellWords(t *testing.T, command string) []string {
 		case c == '\'':
 			in, begun = !in, true
 		case in:
-			word += string(c)
+			word += command[i : i+1]
 		case c == '\\' && i+1 < len(command) && command[i+1] == '\'':
 			word += "'"
 			i++
@@ -74,7 +74,7 @@ func shellWords(t *testing.T, command string) []string {
 		case strings.ContainsRune("\"`$;&|<>()\\\n*?[]{}!~#^%", rune(c)) || c < ' ' || c == 0x7f:
 			t.Fatalf("a shell reads more than words in %q", command)
 		default:
-			word, begun = word+string(c), true
+			word, begun = word+command[i:i+1], true
 		}
 	}
 	if in {
