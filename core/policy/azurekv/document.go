@@ -243,6 +243,8 @@ func (f *file) about(d core.Document) bool {
 		return reaches(scope, f.key)
 	case core.DenyAssignments:
 		return reaches(id, f.key)
+	case "": // stands for all documents of a key of which nothing could be read
+		return id == f.key
 	}
 	return d.Kind == core.RoleDefinitions
 }
@@ -275,6 +277,7 @@ func called(d core.Document) string {
 	what := map[core.Kind]string{
 		core.Vault: "the description of the vault", core.VaultKey: "the description of the key", core.VaultKeyVersions: "the list of the key's versions",
 		core.RoleAssignments: "a list of role assignments", core.RoleDefinitions: "a role definition", core.DenyAssignments: "the list of deny assignments",
+		"": "what decides about the key",
 	}[d.Kind]
 	switch {
 	case d.Kind == core.RoleAssignments && assignedTo(d.ID) != "":
