@@ -1,66 +1,22 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"byokwatch/core/strict"
+	"byokwatch/functions/functiontest"
 )
 
-var (
-	buildDir  string
-	buildOnce sync.Map // package path → func() (string, error)
-)
+var binary = functiontest.Builder{Name: "handler"}
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "byokwatch-azure-test-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	buildDir = dir
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-// build links a main package the way it is shipped, once per test run.
-func build(tb testing.TB, pkg string) string {
-	tb.Helper()
-	once, _ := buildOnce.LoadOrStore(pkg, sync.OnceValues(func() (string, error) {
-		out := filepath.Join(buildDir, filepath.Base(pkg), "handler")
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, text)
-		}
-		return out, nil
-	}))
-	out, err := once.(func() (string, error))()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return out
-}
-
-func readJSON(t testing.TB, name string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(name)
-	must(t, err)
-	if err := strict.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-}
+func TestMain(m *testing.M) { binary.Main(m) }
 
 type binding struct {
 	Type      string `json:"type"`
@@ -86,7 +42,7 @@ func TestEachFolderIsAFunction(t *testing.T) {
 		var got struct {
 			Bindings []binding `json:"bindings"`
 		}
-		readJSON(t, filepath.Join(name, "function.json"), &got)
+		functiontest.ReadJSON(t, filepath.Join(name, "function.json"), &got)
 		if !slices.Equal(got.Bindings, []binding{trigger}) {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -127,7 +83,7 @@ func TestHostFile(t *testing.T) {
 			} `json:"applicationInsights"`
 		} `json:"logging"`
 	}
-	readJSON(t, "host.json", &host) // strict, so a retry would be an unknown member
+	functiontest.ReadJSON(t, "host.json", &host) // strict, so a retry would be an unknown member
 	timeout, err := time.Parse(time.TimeOnly, host.FunctionTimeout)
 	if err != nil || timeout.Sub(timeout.Truncate(24*time.Hour)) <= maxSweep {
 		t.Errorf("functionTimeout %s is not longer than a sweep, %s; %v", host.FunctionTimeout, maxSweep, err)
@@ -170,9 +126,7 @@ func TestHostFilesAreShipped(t *testing.T) {
 // The size that the platform has to load at a cold start: about that of the other
 // clouds' functions.
 func TestTheHandlerIsSmall(t *testing.T) {
-	info, err := os.Stat(build(t, "."))
-	must(t, err)
-	if mb := float64(info.Size()) / (1 << 20); mb > 20 {
+	if mb := functiontest.Megabytes(t, binary.Build(t, ".")); mb > 20 {
 		t.Errorf("%.1f MB", mb)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"byokwatch/core/confluent"
 	"byokwatch/functions/azure/azuretest"
+	"byokwatch/functions/functiontest"
 )
 
 // permissions is permissions.json.
@@ -44,7 +45,7 @@ func (r right) all() []string { return slices.Concat(r.Actions, r.DataActions) }
 func readPermissions(tb testing.TB) permissions {
 	tb.Helper()
 	var p permissions
-	readJSON(tb, "permissions.json", &p)
+	functiontest.ReadJSON(tb, "permissions.json", &p)
 	return p
 }
 
