@@ -72,7 +72,9 @@ func newCloud(tb testing.TB, o azuretest.Options, rbac bool) (*azuretest.Cloud, 
 	}
 	p := place{group: c.Subscription() + "/resourceGroups/" + resources, vault: c.AddVault(spec)}
 	p.key = c.AddKey(azuretest.KeySpec{Vault: p.vault, Name: keyName, Versions: 2})
-	c.Assign(azuretest.Assignment{Scope: c.Subscription(), Role: "Owner", Principal: admin})
+	for _, role := range []string{"Owner", "Key Vault Administrator"} {
+		c.Assign(azuretest.Assignment{Scope: c.Subscription(), Role: role, Principal: admin})
+	}
 	c.Assign(azuretest.Assignment{Scope: p.vault, Role: "Key Vault Crypto User", Principal: others})
 	file := readPermissions(tb)
 	scopes := map[string][]string{"groups": {p.group}, "enabling": {p.key}, "firewalls": {p.vault}, "policyVaults": {p.vault}}
