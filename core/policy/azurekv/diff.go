@@ -206,11 +206,18 @@ func (d *differ) roles(was, is string) error {
 			continue
 		}
 		less, more := changes(b.clauses(), after[i].clauses())
+		who, name := "whoever has "+name, strings.TrimPrefix(name, "role ")
+		narrower := after[i].within(b)
 		if len(less) > 0 {
-			d.say(core.Withdraws, "role %s no longer says %s", strings.TrimPrefix(name, "role "), strings.Join(less, ", "))
+			d.say(core.Withdraws, "role %s no longer says %s", name, strings.Join(less, ", "))
 		}
-		if len(more) > 0 {
-			d.admits("whoever has "+name, "role %s now says %s", strings.TrimPrefix(name, "role "), strings.Join(more, ", "))
+		switch {
+		case len(more) > 0 && narrower:
+			d.other("role %s now says %s", name, strings.Join(more, ", "))
+		case len(more) > 0:
+			d.admits(who, "role %s now says %s", name, strings.Join(more, ", "))
+		case len(less) > 0 && !narrower:
+			d.admits(who, "role %s gives more than it did", name)
 		}
 	}
 	return nil
@@ -237,6 +244,36 @@ func (r role) clauses() []string {
 		}
 	}
 	return out
+}
+
+// within says that a role surely gives nothing that another does not: each of its
+// entries lies in one of the other's.
+func (r role) within(wide role) bool {
+	for _, p := range r.Permissions {
+		if !slices.ContainsFunc(wide.Permissions, func(w permission) bool {
+			return (w.Condition == "" || w.Condition == p.Condition && w.ConditionVersion == p.ConditionVersion) &&
+				narrows(p.Actions, p.NotActions, w.Actions, w.NotActions) && narrows(p.DataActions, p.NotDataActions, w.DataActions, w.NotDataActions)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// narrows says that what actions give without notActions is surely part of what
+// a wider list gives.
+func narrows(actions, not, wide, wideNot []string) bool {
+	for _, a := range actions {
+		if !anyCovers(wide, a) {
+			return false
+		}
+		for _, n := range wideNot {
+			if !anyCovers(not, n) && (covered(a, n) || covered(n, a) || strings.Contains(a, "*") && strings.Contains(n, "*")) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // changes lists what is only in the one, and what is only in the other.
