@@ -71,11 +71,23 @@ func (t Transport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 		return nil, err
 	}
 	r = r.Clone(r.Context())
+	for name, values := range r.Header { // Microsoft's clients spell them as they like, and a server reads them in one way
+		delete(r.Header, name)
+		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
 	defer r.Body.Close()
 	r.RequestURI = r.URL.RequestURI()
+	for name, values := range r.Header {
+		// Microsoft's clients write names in lower case. A server reads them in its
+		// own form, whatever came over the wire.
+		if plain := http.CanonicalHeaderKey(name); plain != name {
+			delete(r.Header, name)
+			r.Header[plain] = values
+		}
+	}
 	rec := &recorder{header: http.Header{}}
 	defer func() {
 		switch p := recover(); {

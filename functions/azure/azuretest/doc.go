@@ -31,4 +31,20 @@
 // It decides about access by itself, without the product's judge, for callers as
 // well as for Confluent's service principal. So [Cloud.Works] is an independent
 // answer to the question that everything here turns on.
+//
+// Known differences from the real service: rights count at once, and only reads
+// may show the old state (in Azure changes of role assignments take effect within
+// ten minutes). There is one tenant with one subscription, and of the built-in
+// roles those that matter here. Of conditions it knows the attributes of role
+// assignments, blobs and the time; whatever turns on others gives nothing and,
+// in a deny assignment, denies. Codes of errors that Microsoft documents nowhere
+// are guesses, statuses are not. Bodies with members that nobody knows are
+// refused, where Azure often ignores them. A PUT of a vault is done when it
+// answers. Nothing is wrapped in earnest: ciphertext is the version's ID and the
+// plaintext. Secrets, certificates, managed HSMs, locks, Azure Policy, Privileged
+// Identity Management and Lighthouse do not exist; network security perimeters
+// let nobody in. Failed writes raise no event. Only what Key Vault's
+// documentation names is known of the data of its VaultAccessPolicyChanged event;
+// the values are made up. The Functions host knows triggers of Event Grid and
+// timers and no other bindings, and calls a timer only when it is told to.
 package azuretest

@@ -70,7 +70,7 @@ func (c *Cloud) tell(k *call) {
 	if !strings.HasPrefix(k.id, "/subscriptions/") {
 		return
 	}
-	kind, status := "Write", "Succeeded"
+	kind := "Write"
 	switch k.method {
 	case http.MethodDelete:
 		kind = "Delete"
@@ -80,14 +80,17 @@ func (c *Cloud) tell(k *call) {
 	e := c.event("Microsoft.Resources.Resource"+kind+"Success", c.Subscription(), k.path)
 	e.Op, e.Resource, e.Caller = k.route.op, k.path, k.who.ObjectID
 	provider, _, _ := strings.Cut(k.route.op, "/")
-	e.Data = text(map[string]any{
+	data := map[string]any{
 		"authorization": map[string]any{"scope": k.path, "action": k.route.op, "evidence": c.evidence(k)},
 		"claims":        c.claims(k.who), "correlationId": c.guid("correlation"),
-		"httpRequest": map[string]any{"clientRequestId": c.guid("client"), "clientIpAddress": k.who.Address, "method": k.method,
-			"url": "https://management.azure.com" + k.path + "?" + k.rawQuery},
-		"resourceProvider": provider, "resourceUri": k.path, "operationName": k.route.op, "status": status,
+		"resourceProvider": provider, "resourceUri": k.path, "operationName": k.route.op, "status": "Succeeded",
 		"subscriptionId": c.opts.Subscription, "tenantId": c.opts.Tenant,
-	})
+	}
+	if k.status != http.StatusCreated { // "only included when updating an existing resource or deleting"
+		data["httpRequest"] = map[string]any{"clientRequestId": c.guid("client"), "clientIpAddress": k.who.Address, "method": k.method,
+			"url": "https://management.azure.com" + k.path + "?" + k.rawQuery}
+	}
+	e.Data = text(data)
 	k.events = append(k.events, e)
 }
 

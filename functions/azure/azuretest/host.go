@@ -47,8 +47,8 @@ type Host struct {
 	clock  sync.Mutex // a timer never overlaps itself
 
 	mu      sync.Mutex
-	base    string        // URL of the handler that runs now, with a slash at the end
-	ready   chan struct{} // closed once base is set or failed is
+	base    string        // URL of the handler that runs now, with a slash at the end; "" while none does
+	ready   chan struct{} // closed once base or failed is set
 	failed  error         // why the host gave up
 	stopped bool
 	process *exec.Cmd
@@ -101,17 +101,19 @@ func (h *Host) Ready(ctx context.Context) error {
 
 // address waits for the handler and tells where it listens.
 func (h *Host) address(ctx context.Context) (string, error) {
-	h.mu.Lock()
-	ready := h.ready
-	h.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return "", fmt.Errorf("the custom handler is not ready: %w", ctx.Err())
-	case <-ready:
+	for {
+		h.mu.Lock()
+		base, ready, failed := h.base, h.ready, h.failed
+		h.mu.Unlock()
+		if base != "" || failed != nil {
+			return base, failed
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("the custom handler is not ready: %w", ctx.Err())
+		case <-ready:
+		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.base, h.failed
 }
 
 // Starts is how many times the handler was started so far.

@@ -162,11 +162,12 @@ func (h *Host) unready() {
 	}
 }
 
-// kill ends the handler at once; the supervisor starts another.
-func (h *Host) kill() {
+// kill ends the handler at once, unless it is another by now than the one that
+// listened there; the supervisor starts the next.
+func (h *Host) kill(base string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.process != nil {
+	if h.process != nil && h.base == base {
 		h.unready()
 		_ = h.process.Process.Kill() // it may have ended by itself
 	}
@@ -186,7 +187,7 @@ func (h *Host) Stop() error {
 	case <-h.over:
 	case <-time.After(farewell):
 		late = fmt.Errorf("the custom handler did not end within %v of being told to", farewell)
-		h.kill()
+		_ = process.Process.Kill() // it may have ended by itself
 		<-h.over
 	}
 	h.client.CloseIdleConnections()

@@ -106,11 +106,11 @@ func (h *Host) invoke(ctx context.Context, f functionOf, trigger json.RawMessage
 	resp, err := h.client.Do(r)
 	if err != nil {
 		if limited.Err() != nil && ctx.Err() == nil {
-			h.kill() // as the host does after functionTimeout
+			h.kill(base) // as the host does after functionTimeout
 			return failed(err, 0, "timed out after %v", h.app.timeout)
 		}
 		if ctx.Err() == nil && h.probe(ctx, base) != nil {
-			h.kill() // it has ended, or is about to
+			h.kill(base) // it has ended, or is about to
 		}
 		return failed(err, 0, "no answer: %v", err)
 	}
