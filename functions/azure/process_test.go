@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -106,10 +107,7 @@ func (w *world) run(tb testing.TB) {
 // blobs puts Azurite behind the emulator's rights, with a container for records.
 func (w *world) blobs(tb testing.TB, container string) (endpoint string) {
 	tb.Helper()
-	azurite := azuretest.NeedAzurite(tb)
-	_, err := azurite.Container(tb.Context(), container)
-	must(tb, err)
-	upstream, err := url.Parse(azurite.Endpoint)
+	_, err := azuretest.NeedAzurite(tb).Container(tb.Context(), container)
 	must(tb, err)
 	w.cloud.AddStorage(account, resources)
 	file := readPermissions(tb)
@@ -117,10 +115,17 @@ func (w *world) blobs(tb testing.TB, container string) (endpoint string) {
 	grant(w.cloud, map[string][]string{
 		"container": {at}, "records": {"prod/records/"}, "kept": {"prod/kept/"}, "configurationContainer": {at}, "configuration": {"byokwatch.yaml"},
 	}, nil, file.Reading...)
-	proxy := httputil.NewSingleHostReverseProxy(upstream)
-	server := httptest.NewServer(w.cloud.Guard(proxy, azuretest.AzuriteAccount, azuretest.AzuriteKey))
+	server := httptest.NewServer(guarded(tb, w.cloud))
 	tb.Cleanup(server.Close)
 	return server.URL
+}
+
+// guarded is Azurite behind the emulator's rights.
+func guarded(tb testing.TB, c *azuretest.Cloud) http.Handler {
+	tb.Helper()
+	upstream, err := url.Parse(azuretest.NeedAzurite(tb).Endpoint)
+	must(tb, err)
+	return c.Guard(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream) }}, azuretest.AzuriteAccount, azuretest.AzuriteKey)
 }
 
 func patience(tb testing.TB) context.Context {
