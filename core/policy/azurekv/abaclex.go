@@ -120,6 +120,10 @@ func squeezed(condition string) string {
 			b.WriteString(t.text)
 		case '@':
 			b.WriteString(plainAttribute(t.text))
+		case '&':
+			b.WriteString("and")
+		case '|':
+			b.WriteString("or")
 		default:
 			b.WriteByte(t.kind)
 		}

@@ -20,6 +20,7 @@ func (c *court) assumed(p core.Policy) []string {
 	}
 	if f.rbac() && !f.deleted() {
 		out = append(out, c.deniesAssumed(p)...)
+		out = append(out, "no role assignment ends by itself, as those of Privileged Identity Management may")
 	}
 	if !slices.ContainsFunc(f.rosters, func(r roster) bool { return r.of == c.confluent.subject.id }) && has(p, core.RoleAssignments) {
 		out = append(out, "what stands in none of the given lists of role assignments does not count")

@@ -2,6 +2,7 @@ package azurekv
 
 import (
 	"slices"
+	"strings"
 
 	"byokwatch/core"
 	"byokwatch/core/policy/truth"
@@ -59,13 +60,14 @@ func (t trimmer) trimmed(d core.Document) (string, bool) {
 	if d.Unreadable != "" {
 		return d.Text, true
 	}
+	text := strings.TrimSpace(d.Text)
 	switch d.Kind {
 	case core.Vault:
-		return t.vault(d.Text), true
+		return t.vault(text), true
 	case core.VaultKey:
-		return keptKey(d.Text), true
+		return keptKey(text), true
 	case core.VaultKeyVersions:
-		return eachElement(d.Text, func(_ int, e string) string { return keptKey(e) }), true
+		return eachElement(text, func(_ int, e string) string { return keptKey(e) }), true
 	case core.RoleAssignments:
 		kept := map[int]bool{}
 		for _, g := range t.confluent.gifts {
@@ -73,11 +75,11 @@ func (t trimmer) trimmed(d core.Document) (string, bool) {
 				kept[g.item.index] = true
 			}
 		}
-		return eachElement(d.Text, keeping(kept, keptAssignment)), true
+		return eachElement(text, keeping(kept, keptAssignment)), true
 	case core.RoleDefinitions:
-		return t.definitions(d), true
+		return t.definitions(d, text), true
 	case core.DenyAssignments:
-		return t.denials(d), true
+		return t.denials(d, text), true
 	}
 	return d.Text, true
 }
@@ -183,13 +185,13 @@ func keptAssignment(text string) string {
 	return member(o, "properties", func(p rawjson.Object) rawjson.Object { return p.Only(members...) }).String()
 }
 
-func (t trimmer) definitions(d core.Document) string {
+func (t trimmer) definitions(d core.Document, text string) string {
 	kept := map[int]bool{}
 	for guid, r := range t.file.roles {
 		kept[r.index] = kept[r.index] || r.doc == d && t.roles[guid]
 	}
 	members := []string{"roleName", "roleType", "permissions", "assignableScopes", "type"}
-	return eachElement(d.Text, keeping(kept, func(text string) string {
+	return eachElement(text, keeping(kept, func(text string) string {
 		o, err := rawjson.CutObject(text)
 		if err != nil {
 			return text
@@ -201,12 +203,12 @@ func (t trimmer) definitions(d core.Document) string {
 
 // denials keeps the deny assignments that may take something needed, by whatever
 // permission model.
-func (t trimmer) denials(d core.Document) string {
+func (t trimmer) denials(d core.Document, text string) string {
 	kept := map[int]bool{}
 	for _, x := range t.confluent.bans {
 		if x.barrier.doc == d && slices.ContainsFunc(needed(), func(a ask) bool { return t.applies(x, a) != truth.No }) {
 			kept[x.item.index] = true
 		}
 	}
-	return eachElement(d.Text, keeping(kept, func(text string) string { return text }))
+	return eachElement(text, keeping(kept, func(text string) string { return text }))
 }
