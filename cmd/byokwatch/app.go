@@ -44,6 +44,7 @@ type app struct {
 	now    func() time.Time
 
 	clients       *clients // of AWS, once loaded
+	azureClients  *azure
 	googleClients *google
 
 	format string // --output
@@ -109,6 +110,8 @@ before you apply it, see what is recorded, and tell the watchdog what is meant.`
     byokwatch check --cloud aws --policy - --role arn:aws:iam::ACCOUNT:role/NAME
   gcloud kms keys get-iam-policy KEY --keyring=RING --location=LOCATION |
     byokwatch check --cloud gcp --policy - --group cck-12345@confluent.io
+  az role assignment list --scope VAULT-ID --include-inherited |
+    byokwatch check --cloud azure --policy - --vault VAULT-ID --key KEY --principal OBJECT-ID
   byokwatch check                     every key of byokwatch.yaml
   byokwatch hold payments --for 2h --reason "key rotation"`,
 		Version:           version(),
@@ -127,12 +130,7 @@ before you apply it, see what is recorded, and tell the watchdog what is meant.`
 	)
 	group(root)
 	arguments(root)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		if err := notBuilt(cmd); err != nil {
-			return err
-		}
-		return usageError{err}
-	})
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	return root
 }
 

@@ -39,7 +39,7 @@ func gatherAWS(files []file, k core.Key) (core.Policy, core.Key, error) {
 const maxPolicy = 32768
 
 // hintsAWS are hints about key policies.
-func hintsAWS(p core.Policy, k core.Key, verdict core.State) []string {
+func hintsAWS(p core.Policy, k core.Key, _ core.Judgement, verdict core.State) []string {
 	var out []string
 	doc, _ := p.Find(core.KeyPolicy)
 	if verdict == core.Unclear && k.Organization == "" && strings.Contains(doc.Text, "aws:PrincipalOrg") {

@@ -22,8 +22,56 @@ type checkFlags struct {
 	key          string
 	organization string
 	confluentOrg string
+	vault        string
+	cluster      string
+	tenant       string
 	all          bool
 	source
+}
+
+// given lists the flags that say which key is meant and who uses it, and the
+// clouds that each is for.
+func (f checkFlags) given() []cloudFlag {
+	var out []cloudFlag
+	for _, flag := range []cloudFlag{
+		{"--cloud", f.cloud, nil},
+		{"--role", strings.Join(f.roles, ""), []core.Cloud{core.AWS}},
+		{"--principal", strings.Join(f.principals, ""), []core.Cloud{core.AWS, core.Azure}},
+		{"--group", f.group, []core.Cloud{core.GCP}},
+		{"--key", f.key, nil},
+		{"--organization", f.organization, []core.Cloud{core.AWS}},
+		{"--confluent-organization", f.confluentOrg, []core.Cloud{core.AWS}},
+		{"--vault", f.vault, []core.Cloud{core.Azure}},
+		{"--cluster", f.cluster, []core.Cloud{core.Azure}},
+		{"--tenant", f.tenant, []core.Cloud{core.Azure}},
+	} {
+		if flag.value != "" {
+			out = append(out, flag)
+		}
+	}
+	return out
+}
+
+// cloudFlag is one flag as given; clouds is nil for all of them.
+type cloudFlag struct {
+	name, value string
+	clouds      []core.Cloud
+}
+
+// only refuses flags that a cloud does not have, with the one that it has in
+// their place.
+func (f checkFlags) only(cloud core.Cloud, has string) error {
+	for _, flag := range f.given() {
+		if flag.clouds == nil || slices.Contains(flag.clouds, cloud) {
+			continue
+		}
+		var of []string
+		for _, c := range flag.clouds {
+			of = append(of, string(c))
+		}
+		return fmt.Errorf("%s is for --cloud %s; for %s there is %s", flag.name, strings.Join(of, " and "), mustPlatform(cloud).title, has)
+	}
+	return nil
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -35,8 +83,7 @@ func (a *app) checkCommand() *cobra.Command {
 
 With --policy the judgement is about files and needs no configuration, no
 account and no network: use it before you apply a new policy, and in CI.
-With --policy and a KEY the roles, the group and the organization are those of the
-configuration. Without --policy the keys of the configuration are read, with
+With --policy and a KEY everything else is that of the configuration. Without --policy the keys of the configuration are read, with
 your own credentials, and compared with their last-known-good snapshots; nothing
 is written.
 
@@ -50,6 +97,10 @@ over several keys the first that occurs of 1, 3, 2, 0.`,
   gcloud projects get-iam-policy PROJECT > project.yaml
   byokwatch check --cloud gcp --policy key.yaml --policy project.yaml \
     --group cck-12345@confluent.io
+  az role assignment list --scope VAULT-ID --include-inherited > assignments.json
+  az keyvault show --name VAULT > vault.json
+  byokwatch check --cloud azure --policy assignments.json --policy vault.json \
+    --vault VAULT-ID --key KEY --principal OBJECT-ID --cluster dedicated
   byokwatch check --policy new-policy.json payments
   byokwatch check`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,14 +109,17 @@ over several keys the first that occurs of 1, 3, 2, 0.`,
 		Args: cobra.ArbitraryArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.cloud, "cloud", "", "cloud of the policy files: aws or gcp")
+	flags.StringVar(&f.cloud, "cloud", "", "cloud of the policy files: aws, azure or gcp")
 	flags.StringArrayVar(&f.policies, "policy", nil, "policy `FILE` as the cloud's own tool prints it, or - for standard input (repeatable)")
 	flags.StringArrayVar(&f.roles, "role", nil, "`ARN` of a role through which Confluent uses the key (repeatable)")
-	flags.StringArrayVar(&f.principals, "principal", nil, "older clusters: `ARN` of Confluent's account root (repeatable)")
+	flags.StringArrayVar(&f.principals, "principal", nil, "Azure: object `ID` of Confluent's service principal; AWS, older clusters: ARN of Confluent's account root (repeatable)")
 	flags.StringVar(&f.group, "group", "", "Google Cloud: `EMAIL` of Confluent's group")
-	flags.StringVar(&f.key, "key", "", "`ARN` or resource name of the key, where known")
+	flags.StringVar(&f.key, "key", "", "the key: AWS its `ARN`, Google Cloud its resource name, where known; Azure its name in the vault")
 	flags.StringVar(&f.organization, "organization", "", "`ID` of your own AWS organization, or none")
 	flags.StringVar(&f.confluentOrg, "confluent-organization", "", "`ID` of Confluent's AWS organization, where known")
+	flags.StringVar(&f.vault, "vault", "", "Azure: ARM `ID` of the key's vault")
+	flags.StringVar(&f.cluster, "cluster", "", "Azure: `KIND` of the Kafka clusters, dedicated or enterprise, which differ in the network that they need")
+	flags.StringVar(&f.tenant, "tenant", "", "Azure: `ID` of the tenant that the vault must be in")
 	flags.BoolVar(&f.all, "all", false, "also list what is met")
 	f.source.flags(cmd)
 	f.source.storeFlag(cmd)
@@ -74,10 +128,7 @@ over several keys the first that occurs of 1, 3, 2, 0.`,
 }
 
 func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
-	if err := f.built(); err != nil {
-		return err
-	}
-	flagged := f.cloud != "" || f.key != "" || f.organization != "" || f.confluentOrg != "" || f.group != "" || len(f.roles)+len(f.principals) > 0
+	flagged := len(f.given()) > 0
 	switch {
 	case !flagged && len(f.policies) == 0:
 		return a.checkConfigured(ctx, f, names)
@@ -90,36 +141,19 @@ func (a *app) check(ctx context.Context, f checkFlags, names []string) error {
 		}
 		return a.checkFiles(f, k)
 	case len(names) > 0:
-		return usagef("with --policy name either one KEY of the configuration, or --cloud and --role (gcp: --group)")
+		return usagef("with --policy name either one KEY of the configuration, or --cloud and --role (gcp: --group, azure: --principal)")
+	case f.cloud == "":
+		return usagef("--cloud is missing: write --cloud aws, --cloud azure or --cloud gcp")
 	}
-	if f.cloud == "" {
-		return usagef("--cloud is missing: write --cloud aws or --cloud gcp")
+	p, ok := platformOf(core.Cloud(f.cloud))
+	if !ok {
+		return usagef("--cloud %q: want aws, azure or gcp", f.cloud)
 	}
-	k, err := mustPlatform(core.Cloud(f.cloud)).given(f)
+	k, err := p.given(f)
 	if err != nil {
 		return usageError{err}
 	}
 	return a.checkFiles(f, k)
-}
-
-// built refuses the clouds that this version can't judge.
-func (f checkFlags) built() error {
-	if _, ok := platformOf(core.Cloud(f.cloud)); ok || f.cloud == "" {
-		return nil
-	}
-	if f.cloud == string(core.Azure) {
-		return fmt.Errorf("--cloud azure: this version judges keys of %s only", reachedTitles())
-	}
-	return usagef("--cloud %q: want aws or gcp", f.cloud)
-}
-
-// notBuilt is what a command line for another cloud should hear about, rather
-// than about flags that only that cloud has.
-func notBuilt(cmd *cobra.Command) error {
-	if flag := cmd.Flags().Lookup("cloud"); flag != nil && cmd.Name() == "check" {
-		return checkFlags{cloud: flag.Value.String()}.built()
-	}
-	return nil
 }
 
 // Grammars of what names a key, a role, an account and an organization.
@@ -139,8 +173,8 @@ func (f checkFlags) awsKey() (core.Key, error) {
 		Cloud: core.AWS, ID: f.key, Mode: core.Observe, Restore: core.Patch,
 		Organization: f.organization, ConfluentOrganization: f.confluentOrg,
 	}
-	if f.group != "" {
-		return k, fmt.Errorf("--group is for --cloud gcp; AWS has --role")
+	if err := f.only(core.AWS, "--role"); err != nil {
+		return k, err
 	}
 	if len(f.roles)+len(f.principals) == 0 {
 		return k, fmt.Errorf("--role is missing: give each role that Confluent Cloud shows for the key, or for older clusters --principal")

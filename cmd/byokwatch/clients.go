@@ -34,7 +34,7 @@ func (a *app) aws(ctx context.Context) (clients, error) {
 	if a.clients != nil {
 		return *a.clients, nil
 	}
-	if err := endpoint.CheckAWS(awsEnvironment(), os.ReadFile); err != nil {
+	if err := endpoint.CheckAWS(environmentFor(core.AWS), os.ReadFile); err != nil {
 		return clients{}, err
 	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
@@ -50,12 +50,14 @@ func (a *app) aws(ctx context.Context) (clients, error) {
 	return *a.clients, nil
 }
 
-// awsEnvironment leaves out what moves Google's services: one file may hold keys
-// of both clouds.
-func awsEnvironment() []string {
+// environmentFor leaves out what moves the services of other clouds: one file
+// may hold keys of all of them.
+func environmentFor(cloud core.Cloud) []string {
 	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		for _, service := range googleServices {
-			if strings.HasPrefix(entry, "BYOKWATCH_"+service+"_ENDPOINT=") {
+		for other, services := range map[core.Cloud][]string{core.Azure: azureServices, core.GCP: googleServices} {
+			if other != cloud && slices.ContainsFunc(services, func(service string) bool {
+				return strings.HasPrefix(entry, "BYOKWATCH_"+service+"_ENDPOINT=")
+			}) {
 				return true
 			}
 		}

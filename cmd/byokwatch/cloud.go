@@ -12,8 +12,10 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/config"
 	"byokwatch/core/policy/awskms"
+	"byokwatch/core/policy/azurekv"
 	"byokwatch/core/policy/gcpkms"
 	"byokwatch/core/record"
+	"byokwatch/core/share"
 	"byokwatch/core/watchdog"
 )
 
@@ -26,7 +28,7 @@ type platform struct {
 	// gather makes one policy of recognised files, and says of which key.
 	gather func(files []file, k core.Key) (core.Policy, core.Key, error)
 	// hints are what a person should know beside the findings about files.
-	hints func(p core.Policy, k core.Key, verdict core.State) []string
+	hints func(p core.Policy, k core.Key, j core.Judgement, verdict core.State) []string
 	// given is the key that flags describe.
 	given func(f checkFlags) (core.Key, error)
 
@@ -34,23 +36,24 @@ type platform struct {
 	reinstate           func(live core.Policy, q core.Question) (core.Candidate, error)
 	revoked, notRevoked error
 
-	policy core.Kind // the document on the key that people think of
-	list   string    // where in it a Fragment goes
+	// policy is the document that people think of as the key's policy.
+	policy func(k core.Key, p core.Policy) (core.Document, bool)
+	list   string // where in it a Fragment goes
+	// decides says that without a document nothing can be said about the key.
+	decides func(k core.Key, d core.Document) bool
 	// partial warns that a snapshot has not all of that document.
 	partial string
 
 	keys    func(ctx context.Context, a *app) (watchdog.Cloud, error)
 	objects func(ctx context.Context, a *app, place config.Location, keys []core.Key) (record.Objects, error)
-	// pass marks a context as one pass over keys that may share what they read.
-	pass func(ctx context.Context) context.Context
-	self func(id string) bool // a form that the watchdog's own identity has
+	self    func(id string) bool // a form that the watchdog's own identity has
 
 	// How a write is confirmed, as by the function.
 	reads         int
 	every, settle time.Duration
 }
 
-// platformOf is the table of the clouds that this version reaches.
+// platformOf is the table of the clouds.
 func platformOf(cloud core.Cloud) (platform, bool) {
 	switch cloud {
 	case core.AWS:
@@ -62,11 +65,27 @@ func platformOf(cloud core.Cloud) (platform, bool) {
 			},
 			recognise: awskms.RecogniseAll, gather: gatherAWS, hints: hintsAWS, given: checkFlags.awsKey,
 			revoke: awskms.Revoke, reinstate: awskms.Reinstate, revoked: awskms.ErrRevoked, notRevoked: awskms.ErrNotRevoked,
-			policy: core.KeyPolicy, list: "Statement",
-			keys: awsKeys, objects: awsObjects, pass: func(ctx context.Context) context.Context { return ctx },
+			policy: onKey(core.KeyPolicy), list: "Statement", decides: isKeys,
+			keys: awsKeys, objects: awsObjects,
 			self: func(id string) bool { return strings.HasPrefix(id, "arn:") },
 			// https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
 			reads: 5, every: time.Second, settle: 5 * time.Minute,
+		}, true
+	case core.Azure:
+		return platform{
+			title: "Azure Key Vault",
+			rules: watchdog.Rules{
+				Needs: azurekv.Needs, Judge: azurekv.Judge, Candidates: azurekv.Candidates, Guard: azurekv.Guard,
+				Trim: azurekv.Trim, Diff: azurekv.Diff, Fragment: azurekv.Fragment, Unlock: azurekv.Unlock, Explains: azurekv.Explains,
+			},
+			recognise: recogniseAzure, gather: gatherAzure, hints: hintsAzure, given: checkFlags.azureKey,
+			revoke: finishing(azurekv.Revoke, azurekv.Reinstate, azurekv.ErrRevoked), reinstate: azurekv.Reinstate, revoked: azurekv.ErrRevoked, notRevoked: azurekv.ErrNotRevoked,
+			policy: policyAzure, list: "the template of the vault", decides: decidesAzure,
+			partial: "this is what the snapshot keeps: what reaches Confluent, and nobody else's. Give it back with az role assignment create, or az keyvault set-policy, which replaces all key permissions of that one identity",
+			keys:    azureKeys, objects: azureObjects,
+			self: isGUID,
+			// https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+			reads: 3, every: 2 * time.Second, settle: 10 * time.Minute,
 		}, true
 	case core.GCP:
 		return platform{
@@ -76,10 +95,10 @@ func platformOf(cloud core.Cloud) (platform, bool) {
 				Trim: gcpkms.Trim, Diff: gcpkms.Diff, Fragment: gcpkms.Fragment, Unlock: gcpkms.Unlock,
 			},
 			recognise: gcpkms.RecogniseAll, gather: gatherGCP, hints: hintsGCP, given: checkFlags.gcpKey,
-			revoke: revokeGCP, reinstate: gcpkms.Reinstate, revoked: gcpkms.ErrRevoked, notRevoked: gcpkms.ErrNotRevoked,
-			policy: core.IAMPolicy, list: "bindings",
+			revoke: finishing(gcpkms.Revoke, gcpkms.Reinstate, gcpkms.ErrRevoked), reinstate: gcpkms.Reinstate, revoked: gcpkms.ErrRevoked, notRevoked: gcpkms.ErrNotRevoked,
+			policy: onKey(core.IAMPolicy), list: "bindings", decides: isKeys,
 			partial: "this is what the snapshot keeps of the key's IAM policy: the bindings of Confluent's group and of everybody. Add them with gcloud kms keys add-iam-policy-binding; set-iam-policy with it would remove everybody else",
-			keys:    gcpKeys, objects: gcpObjects, pass: passGCP,
+			keys:    gcpKeys, objects: gcpObjects,
 			self: isAccount,
 			// https://docs.cloud.google.com/iam/docs/access-change-propagation
 			reads: 3, every: 2 * time.Second, settle: 7 * time.Minute,
@@ -88,7 +107,7 @@ func platformOf(cloud core.Cloud) (platform, bool) {
 	return platform{}, false
 }
 
-// mustPlatform is the platform of a key that chosen or built let through.
+// mustPlatform is the platform of a key that the configuration or a flag names.
 func mustPlatform(cloud core.Cloud) platform {
 	p, ok := platformOf(cloud)
 	if !ok {
@@ -98,16 +117,21 @@ func mustPlatform(cloud core.Cloud) platform {
 }
 
 // reached are the clouds of the table, in the order in which people see them.
-func reached() []core.Cloud { return []core.Cloud{core.AWS, core.GCP} }
+func reached() []core.Cloud { return []core.Cloud{core.AWS, core.Azure, core.GCP} }
 
-// reachedTitles names them.
-func reachedTitles() string {
-	var out []string
-	for _, c := range reached() {
-		out = append(out, mustPlatform(c).title)
+// onKey finds the document of a kind that is the key's own.
+func onKey(kind core.Kind) func(core.Key, core.Policy) (core.Document, bool) {
+	return func(k core.Key, p core.Policy) (core.Document, bool) {
+		i := slices.IndexFunc(p, func(d core.Document) bool { return d.Kind == kind && d.ID == k.ID })
+		if i < 0 {
+			return core.Document{}, false
+		}
+		return p[i], true
 	}
-	return strings.Join(out, " and ")
 }
+
+// isKeys says that a document is the key's own, and not of what is above it.
+func isKeys(k core.Key, d core.Document) bool { return d.ID == k.ID }
 
 // fleet is the loop of the functions over keys of several clouds: a watchdog for
 // each, or the reason why there is none.
@@ -190,7 +214,7 @@ func (f fleet) sweep(ctx context.Context, now time.Time) []error {
 		}
 		if w := f.watchdogs[cloud]; w != nil {
 			id := fmt.Sprintf("cli-%s-%d-%d", cloud, os.Getpid(), now.UnixNano())
-			errs = append(errs, w.Handle(mustPlatform(cloud).pass(ctx), id, w.Sweep(id, now)...))
+			errs = append(errs, w.Handle(share.WithPass(ctx, time.Now), id, w.Sweep(id, now)...))
 		}
 	}
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })

@@ -7,8 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/share"
 	"byokwatch/core/watchdog"
 )
 
@@ -32,9 +34,7 @@ const abreast = 8 // keys looked at side by side
 // preview looks at keys through the operator's own credentials and writes
 // nothing. The result is in the order of keys.
 func (a *app) preview(ctx context.Context, f fleet, keys []core.Key) []look {
-	for cloud := range f.watchdogs {
-		ctx = mustPlatform(cloud).pass(ctx)
-	}
+	ctx = share.WithPass(ctx, time.Now)
 	out := make([]look, len(keys))
 	slots := make(chan struct{}, abreast)
 	var wg sync.WaitGroup
@@ -56,7 +56,7 @@ func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil
 func (a *app) checkConfigured(ctx context.Context, f checkFlags, names []string) error {
 	cfg, err := a.config(f.source)
 	if errors.Is(err, errNoConfig) {
-		return fmt.Errorf("%w; to judge a file without one, give --cloud, --policy and --role or --group", err)
+		return fmt.Errorf("%w; to judge a file without one, give --cloud, --policy and --role, --group or --principal", err)
 	}
 	if err != nil {
 		return err

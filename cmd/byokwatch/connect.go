@@ -72,7 +72,6 @@ func (a *app) config(s source) (*config.Config, error) {
 }
 
 // chosen are the configured keys that arguments name, all of them without any.
-// A cloud that this version can't reach is an error and not left out.
 func chosen(cfg *config.Config, names []string) ([]core.Key, error) {
 	keys := cfg.Keys
 	if len(names) > 0 {
@@ -87,11 +86,6 @@ func chosen(cfg *config.Config, names []string) ([]core.Key, error) {
 				seen[k.ID] = true
 				keys = append(keys, k)
 			}
-		}
-	}
-	for _, k := range keys {
-		if _, ok := platformOf(k.Cloud); !ok {
-			return nil, fmt.Errorf("%s is a key of %s: this version reaches keys of %s only, so name the keys that are meant", k.Name(), k.Cloud, reachedTitles())
 		}
 	}
 	return keys, nil

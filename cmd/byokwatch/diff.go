@@ -65,7 +65,7 @@ func (a *app) diffKey(ctx context.Context, s source, name string, generation int
 	return a.showDiff(fmt.Sprintf("snapshot %d of %s", snap.Generation, stamp(snap.At)), k.Name()+" now", mustPlatform(k.Cloud).rules.Diff(snap.Policy, live))
 }
 
-// live reads a key, of which all documents of its own must be readable. What is
+// live reads a key, of which all documents that decide must be readable. What is
 // above it may not be the operator's to read.
 func (a *app) live(ctx context.Context, k core.Key) (core.Policy, error) {
 	reach, err := mustPlatform(k.Cloud).keys(ctx, a)
@@ -77,7 +77,7 @@ func (a *app) live(ctx context.Context, k core.Key) (core.Policy, error) {
 		return nil, fmt.Errorf("read the key: %w", err)
 	}
 	for _, d := range live {
-		if d.Unreadable != "" && d.ID == k.ID {
+		if d.Unreadable != "" && mustPlatform(k.Cloud).decides(k, d) {
 			return nil, fmt.Errorf("read the key: %s: %s", d.Kind, d.Unreadable)
 		}
 	}

@@ -17,9 +17,13 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte(googleGroup))
 	f.Add([]byte("bindings:\n- members:\n  - group:cck-12345@confluent.io\n  role: roles/cloudkms.viewer\n- role: \"\\u001b[2J\"\netag: x\n"))
 	f.Add([]byte(`[{"name":"` + clicks + `/cryptoKeyVersions/1","state":"DISABLED"}]`))
+	f.Add([]byte(`[{"name":"n","principalId":"` + azureSP + `","principalType":"ServicePrincipal","roleDefinitionId":"/providers/Microsoft.Authorization/roleDefinitions/e147488a-f6f5-4113-8e2d-b22465e65bf6","scope":"/","condition":"\u001b[2J"}]`))
+	f.Add([]byte(`{"id":"` + azureVaultID + `","name":"acme-vault","properties":{"vaultUri":"https://acme-vault.vault.azure.net/","enableRbacAuthorization":false,"accessPolicies":[]}}`))
+	f.Add([]byte(`{"value": []}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		answers(t, data, "check", "--cloud", "aws", "--policy", "-", "--role", kafka, "--key", payments)
 		answers(t, data, "check", "--cloud", "gcp", "--policy", "-", "--group", "cck-12345@confluent.io", "--key", clicks)
+		answers(t, data, "check", "--cloud", "azure", "--policy", "-", "--vault", azureVaultID, "--key", "ledger", "--principal", azureSP, "--cluster", "dedicated")
 	})
 }
 

@@ -3,13 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	kmsapi "google.golang.org/api/cloudkms/v1"
 	crmapi "google.golang.org/api/cloudresourcemanager/v3"
@@ -24,7 +22,6 @@ import (
 	"byokwatch/core/endpoint"
 	"byokwatch/core/policy/gcpkms"
 	"byokwatch/core/record"
-	"byokwatch/core/share"
 	"byokwatch/core/strict"
 	"byokwatch/core/watchdog"
 	"byokwatch/functions/gcp/cloudkms"
@@ -174,23 +171,4 @@ func (g googleKeys) Apply(ctx context.Context, k core.Key, s core.Step) error {
 	}
 	_, err := g.api.Projects.Locations.KeyRings.CryptoKeys.Patch(k.ID, &kmsapi.CryptoKey{Labels: b.CryptoKey.Labels}).UpdateMask("labels").Context(ctx).Do()
 	return err
-}
-
-// revokeGCP is gcpkms.Revoke that also finishes what was begun: a key can carry
-// the label while Confluent is still bound, since those are two writes.
-func revokeGCP(live core.Policy, q core.Question, reason string) (core.Candidate, error) {
-	c, err := gcpkms.Revoke(live, q, reason)
-	if !errors.Is(err, gcpkms.ErrRevoked) {
-		return c, err
-	}
-	unmarked, again := gcpkms.Reinstate(live, q)
-	if again != nil {
-		return c, err
-	}
-	rest, again := gcpkms.Revoke(unmarked.Result, q, reason)
-	if again != nil || len(rest.Steps) < 2 {
-		return c, err
-	}
-	rest.Steps = rest.Steps[1:] // the label is there
-	return rest, nil
 }

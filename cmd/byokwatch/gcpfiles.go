@@ -24,11 +24,10 @@ var (
 func (f checkFlags) gcpKey() (core.Key, error) {
 	group := strings.TrimPrefix(f.group, "group:")
 	k := core.Key{Cloud: core.GCP, ID: f.key, Mode: core.Observe, Restore: core.Patch, Needs: core.Confluent{Group: strings.ToLower(group)}}
+	if err := f.only(core.GCP, "--group"); err != nil {
+		return k, err
+	}
 	switch {
-	case len(f.roles)+len(f.principals) > 0:
-		return k, errors.New("--role and --principal are for --cloud aws; Google Cloud has --group")
-	case f.organization != "" || f.confluentOrg != "":
-		return k, errors.New("--organization and --confluent-organization are for --cloud aws")
 	case f.group == "":
 		return k, errors.New("--group is missing: give the address of the group that Confluent Cloud shows for the key")
 	case !groupForm.MatchString(group):
@@ -79,7 +78,7 @@ func gatherGCP(files []file, k core.Key) (core.Policy, core.Key, error) {
 }
 
 // hintsGCP are hints about IAM policies.
-func hintsGCP(p core.Policy, k core.Key, verdict core.State) []string {
+func hintsGCP(p core.Policy, k core.Key, _ core.Judgement, verdict core.State) []string {
 	if verdict == core.Broken && len(p) == 1 && p[0].ID == "" {
 		return []string{"hint      access may also come from above: give the policies of the key ring and the project with further --policy"}
 	}

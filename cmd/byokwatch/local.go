@@ -37,6 +37,7 @@ Without --cloud it plays on each cloud whose function is built.
 Scenarios:
 ` + local.Describe(),
 		Example: `  byokwatch local
+  byokwatch local --cloud azure --scenario access-policy
   byokwatch local --cloud gcp --scenario role-gutted
   byokwatch local --cloud aws --scenario all --store s3`,
 		Args: cobra.NoArgs,
@@ -52,6 +53,7 @@ Scenarios:
 	flags.StringVar(&f.Scenario, "scenario", f.Scenario, "what happens: a `NAME` of the list, or all")
 	flags.Var(choice{&f.Store, []string{"dir", "s3"}}, "store", "where records are kept: a directory, or for AWS the emulator of S3")
 	flags.StringVar(f.named[core.AWS], "bootstrap", "", "function `BINARY` for AWS (default aws/bootstrap beside this program, else dist/aws/bootstrap)")
+	flags.StringVar(f.named[core.Azure], "handler", "", "function `BINARY` for Azure, in the folder of its host.json (default azure/handler beside this program, else dist/azure/handler)")
 	flags.StringVar(f.named[core.GCP], "service", "", "function `BINARY` for Google Cloud (default gcp/byokwatch-gcp beside this program, else dist/gcp/byokwatch-gcp)")
 	flags.StringVar(&f.Dir, "dir", "", "`DIRECTORY` to work in (default the system's own for temporary files)")
 	flags.BoolVar(&f.Keep, "keep", false, "leave configuration and records there afterwards")
@@ -98,7 +100,7 @@ func (a *app) local(ctx context.Context, f localFlags) error {
 }
 
 // binaries are the functions as make build names them, below dist.
-var binaries = map[core.Cloud]string{core.AWS: "aws/bootstrap", core.GCP: "gcp/byokwatch-gcp"}
+var binaries = map[core.Cloud]string{core.AWS: "aws/bootstrap", core.Azure: "azure/handler", core.GCP: "gcp/byokwatch-gcp"}
 
 // functionOf finds the binary of a cloud's function.
 func functionOf(cloud core.Cloud, named string) (string, error) {
@@ -120,6 +122,6 @@ func functionOf(cloud core.Cloud, named string) (string, error) {
 	if named != "" {
 		return "", fmt.Errorf("there is no function binary %s", named)
 	}
-	flag := map[core.Cloud]string{core.AWS: "--bootstrap", core.GCP: "--service"}[cloud]
+	flag := map[core.Cloud]string{core.AWS: "--bootstrap", core.Azure: "--handler", core.GCP: "--service"}[cloud]
 	return "", fmt.Errorf("there is no function binary dist/%s: build it with make build, or name one with %s", binaries[cloud], flag)
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/azurekv"
 	"byokwatch/core/strict"
 )
 
@@ -40,12 +41,14 @@ func (a *app) checkFiles(f checkFlags, k core.Key) error {
 	if j.Digest == "" {
 		return fmt.Errorf("%s can't be judged: %s", names(files), j.Findings[0].Reason)
 	}
+	// Whose rights the watchdog's own are nobody said.
+	j.Findings = slices.DeleteFunc(j.Findings, func(f core.Finding) bool { return f.Aspect == core.Own })
 	r := report{
 		Verdict: alone(j), Assumed: j.Assumed, judged: j.Findings,
 		Findings: results(j.Findings, files, p),
 		about:    about{subject: "with " + names(files), marker: j.Marker, expires: j.Expires, add: ungiven(q, j.Findings), list: cloud.list},
 	}
-	r.about.plan = cloud.hints(p, k, r.Verdict)
+	r.about.plan = cloud.hints(p, k, j, r.Verdict)
 	a.code = exitOf(r.Verdict)
 	if a.format == "json" {
 		return a.json(r)
@@ -59,7 +62,7 @@ func alone(j core.Judgement) core.State {
 	state := core.Intact
 	for _, f := range j.Findings {
 		switch {
-		case f.Severity != core.Critical || f.Aspect == core.Own:
+		case f.Severity != core.Critical:
 		case f.Result == core.Missing:
 			return core.Broken
 		case f.Result == core.Undetermined:
@@ -179,7 +182,7 @@ func locate(files []file, d core.Document, e core.Evidence) place {
 	in := place{document: d.ID, line: 1 + strings.Count(text[:at], "\n")}
 	for _, f := range files {
 		for _, have := range f.docs {
-			if have.Kind != d.Kind || have.Text != d.Text {
+			if have.Kind != d.Kind || have.Text != d.Text || strings.HasPrefix(d.ID, azurekv.FromFile) && have.ID != d.ID {
 				continue
 			}
 			in.document = f.name

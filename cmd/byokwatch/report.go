@@ -177,11 +177,13 @@ func ungiven(q core.Question, findings []core.Finding) string {
 }
 
 func (r report) headline(met, total int) string {
-	missing, open, property := 0, 0, ""
+	missing, open, property, doubt := 0, 0, "", ""
 	for _, f := range r.judged {
 		switch {
 		case f.Result == core.Undetermined && f.Severity == core.Critical && f.Aspect == core.Access:
 			open++
+		case f.Result == core.Undetermined && f.Severity == core.Critical && f.Aspect == core.Property:
+			doubt = f.Reason
 		case f.Result != core.Missing || f.Severity != core.Critical:
 		case f.Aspect == core.Access:
 			missing++
@@ -208,6 +210,8 @@ func (r report) headline(met, total int) string {
 		}
 	case property != "":
 		what = "Confluent can't use this key: " + line(property)
+	case r.Verdict == core.Unclear && open == 0 && doubt != "":
+		what = "it can't be decided whether Confluent can use this key: " + line(doubt)
 	case r.Verdict == core.Unclear:
 		what = fmt.Sprintf("it can't be decided whether Confluent has %d of %s on this key", open, count(total, "permission"))
 	default:
@@ -274,7 +278,11 @@ func add(rows []row, first int, r row) []row {
 func places(r result) []string {
 	var out []string
 	for _, e := range r.Evidence {
-		out = append(out, fmt.Sprintf("%s:%d", line(e.Document), e.Line))
+		document, _, _ := strings.Cut(e.Document, "?")
+		if _, vault, ok := strings.Cut(document, "/vaults/"); ok {
+			document = vault // an ARM ID leaves no room for anything else
+		}
+		out = append(out, fmt.Sprintf("%s:%d", line(document), e.Line))
 	}
 	return out
 }

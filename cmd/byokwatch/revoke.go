@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byokwatch/core"
+	"byokwatch/core/config"
 	"byokwatch/core/record"
 )
 
@@ -21,10 +22,11 @@ func (a *app) revokeCommand() *cobra.Command {
 		Short: "Take Confluent's access to a key away, until reinstate",
 		Long: `Take Confluent's access to a key away, on purpose and without end. This writes the
 key with your own credentials: on AWS a Deny for Confluent whose Sid begins
-ByokwatchRevoked; on Google Cloud the label byokwatch-revoked, and Confluent's
-group goes from the bindings on the key. KAFKA CLUSTERS ON THIS KEY STOP. The
-watchdog sees the mark, never undoes it, and says so daily. Only reinstate ends
-it.`,
+ByokwatchRevoked; on Azure the key's name in the vault's tag byokwatch-revoked, and
+Confluent's role assignments at the vault, or its access policy, go; on Google Cloud
+the label byokwatch-revoked, and Confluent's group goes from the bindings on the
+key. KAFKA CLUSTERS ON THIS KEY STOP. The watchdog sees the mark, never undoes it,
+and says so daily. Only reinstate ends it.`,
 		Example: `  byokwatch revoke payments --reason "contract ended, SEC-812"
   byokwatch reinstate payments --reason "SEC-812 withdrawn"`,
 		Args: keyArg,
@@ -45,9 +47,9 @@ func (a *app) reinstateCommand() *cobra.Command {
 		Short: "End a revocation",
 		Long: `End a revocation: take the mark of revoke off the key with your own credentials,
 and tell the watchdog that Confluent is to have its access again. On AWS what the
-policy allowed before is then allowed again; on Google Cloud the watchdog binds
-Confluent's group again as its snapshot shows. Where the mark is gone already,
-only the watchdog is told.`,
+policy allowed before is then allowed again; on Azure and Google Cloud the watchdog
+gives back what its snapshot shows. Where the mark is gone already, only the
+watchdog is told.`,
 		Example: `  byokwatch reinstate payments --reason "SEC-812 withdrawn"`,
 		Args:    keyArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,7 +65,7 @@ func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error 
 	if err := o.needReason("it stands on the key for whoever finds Confluent locked out"); err != nil {
 		return err
 	}
-	_, k, err := a.one(o.source, name)
+	cfg, k, err := a.one(o.source, name)
 	if err != nil {
 		return err
 	}
@@ -80,6 +82,9 @@ func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error 
 		return err
 	}
 	a.printf("Revoking %s (%s). Kafka clusters on this key stop.\n", line(k.Name()), k.ID)
+	for _, other := range sharers(cfg, k) {
+		a.printf("  also      %s is in the same vault and used by the same principal: it loses its access as well, and the watchdog gives that back to both unless %[1]s is revoked, too\n", line(other.Name()))
+	}
 	if err := a.write(ctx, k, live, c, yes); err != nil {
 		return err
 	}
@@ -90,6 +95,18 @@ func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error 
 	}
 	a.printf("Revoked: Confluent has no access to %s. The watchdog does not undo it; byokwatch reinstate %s does.\n", line(k.Name()), line(k.Name()))
 	return nil
+}
+
+// sharers are the other keys that lose what a key loses: those of an Azure vault,
+// where access is a matter of the vault, that the same principal uses.
+func sharers(cfg *config.Config, k core.Key) []core.Key {
+	var out []core.Key
+	for _, other := range cfg.KeysOf(k.Cloud) {
+		if k.Vault != "" && other.ID != k.ID && other.Vault == k.Vault && other.Needs.Principal == k.Needs.Principal {
+			out = append(out, other)
+		}
+	}
+	return out
 }
 
 func (a *app) reinstate(ctx context.Context, o order, name string, yes bool) error {
@@ -186,4 +203,29 @@ func (a *app) confirm(k core.Key, yes bool) error {
 		return errNotConfirmed
 	}
 	return nil
+}
+
+// finishing is a cloud's revoke that also finishes what was begun: a key can
+// carry the mark while Confluent still has access, where those are several
+// writes.
+func finishing(
+	revoke func(live core.Policy, q core.Question, reason string) (core.Candidate, error),
+	reinstate func(live core.Policy, q core.Question) (core.Candidate, error), revoked error,
+) func(core.Policy, core.Question, string) (core.Candidate, error) {
+	return func(live core.Policy, q core.Question, reason string) (core.Candidate, error) {
+		c, err := revoke(live, q, reason)
+		if !errors.Is(err, revoked) {
+			return c, err
+		}
+		unmarked, again := reinstate(live, q)
+		if again != nil {
+			return c, err
+		}
+		rest, again := revoke(unmarked.Result, q, reason)
+		if again != nil || len(rest.Steps) < 2 {
+			return c, err
+		}
+		rest.Steps = rest.Steps[1:] // the mark is there
+		return rest, nil
+	}
 }

@@ -27,8 +27,10 @@ import (
 
 // The scripts read as the manual of the command line: what a person types, and
 // what comes back. Each has an AWS of its own on loopback, in which the account
-// 111122223333 holds the keys payments and orders, and a Google Cloud, in which
-// the project acme-prod holds the keys clicks and carts.
+// 111122223333 holds the keys payments and orders; a Google Cloud, in which the
+// project acme-prod holds the keys clicks and carts; and an Azure, in which the
+// vault acme-vault holds the keys ledger and stock, and acme-legacy the key
+// legacy.
 const (
 	payments = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	orders   = "arn:aws:kms:eu-west-1:111122223333:key/5678abcd-12ab-34cd-56ef-1234567890ab"
@@ -48,13 +50,14 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"confluent": confluent,
+			"confluent": confluentCommand,
 			"kms":       kmsCommand,
 			"actions":   actions,
 			"exit":      exit,
 			"accept":    accept,
 			"tamper":    tamper,
 			"google":    googleCommand,
+			"azure":     azureCommand,
 		},
 	})
 }
@@ -79,7 +82,7 @@ func setup(env *testscript.Env) error {
 	server := httptest.NewServer(cloud)
 	env.Defer(server.Close)
 	env.Values[worldKey{}] = cloud
-	if err := setupGoogle(env); err != nil {
+	if err := errors.Join(setupGoogle(env), setupAzure(env)); err != nil {
 		return err
 	}
 	if err := fillIn(env.WorkDir); err != nil {
@@ -107,9 +110,9 @@ func cloudOf(ts *testscript.TestScript) *awstest.Cloud {
 	return ts.Value(worldKey{}).(*awstest.Cloud)
 }
 
-// confluent asserts that Confluent's role can use a key: confluent payments. It
+// confluentCommand asserts that Confluent's role can use a key: confluent payments. It
 // asks the emulator, which knows nothing of the judge.
-func confluent(ts *testscript.TestScript, neg bool, args []string) {
+func confluentCommand(ts *testscript.TestScript, neg bool, args []string) {
 	can, why := cloudOf(ts).Can(kafka, "kms:Decrypt", ts.Getenv(strings.ToUpper(args[0])))
 	if can == neg {
 		ts.Fatalf("Confluent can decrypt with %s: %t (%s)", args[0], can, why)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,7 +35,8 @@ func (a *app) snapshotShowCommand() *cobra.Command {
 check --policy takes; its documents are what the cloud's own tool prints.
 --output policy prints the key's own policy alone. On AWS that is the whole policy,
 which aws kms put-key-policy --policy file://policy.json puts back by hand; on
-Google Cloud it is Confluent's bindings, to add by hand.`,
+Azure it is Confluent's role assignments, or the vault with its access policy, and
+on Google Cloud Confluent's bindings, to add by hand.`,
 		Example: `  byokwatch snapshot show payments > payments.json
   byokwatch snapshot show payments --output text
   byokwatch snapshot show payments --generation 3 --output policy > policy.json`,
@@ -63,11 +63,10 @@ func (a *app) showSnapshot(k core.Key, snap record.Snapshot, form string) error 
 		return a.json(snap)
 	}
 	p := mustPlatform(k.Cloud)
-	i := slices.IndexFunc(snap.Policy, func(d core.Document) bool { return d.Kind == p.policy && d.ID == k.ID })
-	if i < 0 {
+	doc, ok := p.policy(k, snap.Policy)
+	if !ok {
 		return fmt.Errorf("snapshot %d holds no policy of the key itself", snap.Generation)
 	}
-	doc := snap.Policy[i]
 	if form == "policy" {
 		a.printf("%s\n", doc.Text)
 		if p.partial != "" {

@@ -100,6 +100,9 @@ func where(k core.Key) string {
 	if p := strings.Split(k.ID, "/"); k.Cloud == core.GCP && len(p) > 3 {
 		return fmt.Sprintf("gcp %s/%s", p[1], p[3])
 	}
+	if _, vault, ok := strings.Cut(k.Vault, "/vaults/"); k.Cloud == core.Azure && ok {
+		return "azure " + vault
+	}
 	return string(k.Cloud)
 }
 

@@ -2,15 +2,16 @@
 // plays the main job from beginning to end with nothing but this machine.
 //
 // What runs are the real function binaries, spoken to as their platforms speak to
-// them (AWS Lambda's Runtime API; CloudEvents over HTTP, as Pub/Sub pushes them),
-// over emulators of the clouds on loopback. A key is armed by the first sweep;
+// them (AWS Lambda's Runtime API; the Functions host's protocol for custom
+// handlers; CloudEvents over HTTP, as Pub/Sub pushes them), over emulators of the clouds on loopback. A key is armed by the first sweep;
 // then somebody takes it from Confluent through the real SDK, the emulator makes
 // the event of it, the function is handed that, and what it did is judged by two
 // who know nothing of each other: the emulator, which decides as the cloud does,
 // and the judge, over what the SDK reads back.
 //
 // A world (world.go) is one scenario at play; what is of one cloud in it is its
-// stage (aws.go, gcp.go).
+// stage (aws.go, azure.go, gcp.go). Stories run side by side and are told one
+// after the other (play.go, relay.go).
 //
 // Each scenario is one way to lose a key, with what must follow: that Confluent
 // has it back, or, where it was meant or can't be known, that the function left
@@ -18,7 +19,6 @@
 package local
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +26,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"byokwatch/core"
@@ -47,21 +46,24 @@ type Options struct {
 	Now       func() time.Time
 }
 
-// playTime bounds one scenario.
-const playTime = 60 * time.Second
-
-// Clouds are those that can be played, in the order in which they are.
-func Clouds() []core.Cloud { return []core.Cloud{core.AWS, core.GCP} }
+// Clouds are those that can be played, in the order in which people see them.
+func Clouds() []core.Cloud { return []core.Cloud{core.AWS, core.Azure, core.GCP} }
 
 func title(cloud core.Cloud) string {
-	if cloud == core.GCP {
+	switch cloud {
+	case core.Azure:
+		return "Azure"
+	case core.GCP:
 		return "Google Cloud"
 	}
 	return "AWS"
 }
 
 func scenariosOf(cloud core.Cloud) []scenario {
-	if cloud == core.GCP {
+	switch cloud {
+	case core.Azure:
+		return azureScenarios()
+	case core.GCP:
 		return gcpScenarios()
 	}
 	return awsScenarios()
@@ -91,76 +93,9 @@ func Describe() string {
 // ErrUnknown is a scenario that there is not.
 var ErrUnknown = errors.New("no such scenario")
 
-// Play plays what Options say: a scenario for each cloud that has one of that
-// name. It returns nil only if all of it ended as it must.
-func Play(ctx context.Context, o Options) error {
-	var chosen []scenario
-	for _, cloud := range Clouds() {
-		if o.Functions[cloud] == "" {
-			continue
-		}
-		for _, s := range scenariosOf(cloud) {
-			s.cloud = cloud
-			if o.Scenario == "all" || o.Scenario == s.name {
-				chosen = append(chosen, s)
-			}
-		}
-	}
-	switch {
-	case len(chosen) == 0:
-		return fmt.Errorf("%q: %w", o.Scenario, ErrUnknown)
-	case o.Scenario == "all":
-		return playAll(ctx, o, chosen)
-	}
-	for i, s := range chosen {
-		if i > 0 {
-			fmt.Fprintln(o.Out)
-		}
-		if err := play(ctx, o, s); err != nil {
-			return fmt.Errorf("%s: %w", title(s.cloud), err)
-		}
-	}
-	return nil
-}
-
-const abreast = 5 // scenarios at a time: most of theirs is waiting
-
-func playAll(ctx context.Context, o Options, all []scenario) error {
-	outs, errs := make([]bytes.Buffer, len(all)), make([]error, len(all))
-	ended := make([]chan struct{}, len(all))
-	slots := make(chan struct{}, abreast)
-	var wg sync.WaitGroup
-	for i, s := range all {
-		ended[i] = make(chan struct{})
-		wg.Go(func() {
-			defer close(ended[i])
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			mine := o
-			mine.Out = &outs[i]
-			errs[i] = play(ctx, mine, s)
-		})
-	}
-	failed := 0
-	for i := range all {
-		<-ended[i]
-		fmt.Fprintf(o.Out, "%s\n", outs[i].String())
-		if errs[i] != nil {
-			failed++
-			fmt.Fprintf(o.Out, "FAILED: %v\n\n", errs[i])
-		}
-	}
-	wg.Wait()
-	if failed > 0 {
-		return fmt.Errorf("%d of %d scenarios failed", failed, len(all))
-	}
-	fmt.Fprintf(o.Out, "All %d scenarios ended as they must.\n", len(all))
-	return nil
-}
-
 // play plays one scenario in a world of its own.
 func play(ctx context.Context, o Options, s scenario) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, playTime)
+	ctx, cancel := context.WithTimeout(ctx, playTime+s.time())
 	defer cancel()
 	dir, err := os.MkdirTemp(o.Dir, "byokwatch-local-")
 	if err != nil {
@@ -190,6 +125,8 @@ func play(ctx context.Context, o Options, s scenario) (err error) {
 	}
 	return err
 }
+
+func last[T any](list []T) T { return list[len(list)-1] }
 
 func clockOf(now func() time.Time) func() time.Time {
 	if now == nil {
@@ -262,20 +199,29 @@ func (w *world) react(ctx context.Context, s scenario) error {
 			return err
 		}
 	default:
-		w.line.add(time.Time{}, "event", "%s goes %s to the function", w.stage.events()[w.told].name, w.words.way)
+		w.line.add(time.Time{}, "event", "%s goes %s to the function", last(w.stage.events()).name, w.words.way)
 	}
-	first := w.told
+	loss := len(w.stage.events()) - 1
 	if err := w.deliver(ctx); err != nil {
 		return err
 	}
+	if s.waits {
+		if err := w.wait(ctx); err != nil {
+			return err
+		}
+	}
 	if s.twice {
-		if err := w.stage.events()[first].send(ctx); err != nil {
+		if err := w.stage.events()[loss].send(ctx); err != nil {
 			return err
 		}
 		w.line.add(time.Time{}, "event", "arrives a second time; nothing follows")
 	}
+	did := "read the key, judged it, recorded an incident, and gives back what was lost"
+	if s.waits {
+		did = "read the key again and judged it, and gives back what is still lost"
+	}
 	for _, at := range w.stage.writes() {
-		w.line.add(at, "byokwatch", "read the key, judged it, recorded an incident, and gives back what was lost")
+		w.line.add(at, "byokwatch", "%s", did)
 	}
 	rec, err := w.await(ctx, s.tells)
 	if err != nil {
@@ -329,8 +275,8 @@ func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
 		return err
 	case s.back && !can:
 		return fmt.Errorf("the key is still closed to Confluent: %s", why)
-	case s.back && len(writes) != 1:
-		return fmt.Errorf("the function wrote %d times, not once", len(writes))
+	case s.back && len(writes) != max(1, s.written):
+		return fmt.Errorf("the function wrote %d times, not %d", len(writes), max(1, s.written))
 	case s.back && !strings.Contains(w.stage.policy(), s.keeps):
 		return fmt.Errorf("%q is no longer in the policy:\n%s", s.keeps, w.stage.policy())
 	case s.back:

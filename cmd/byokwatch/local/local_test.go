@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +27,7 @@ func buildFunction(t *testing.T, pkg string) string {
 
 func TestEveryScenarioEndsAsItMust(t *testing.T) {
 	t.Parallel()
-	both := functions(t)
+	all := functions(t)
 	for name, c := range map[string]struct {
 		cloud core.Cloud
 		store string
@@ -34,13 +35,14 @@ func TestEveryScenarioEndsAsItMust(t *testing.T) {
 	}{
 		"AWS":                     {core.AWS, "dir", "has all 10 permissions again"},
 		"AWS, with records in S3": {core.AWS, "s3", "has all 10 permissions again"},
+		"Azure":                   {core.Azure, "dir", "has all 4 permissions again"},
 		"Google Cloud":            {core.GCP, "dir", "has all 3 permissions again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			var out bytes.Buffer
-			o := Options{Functions: map[core.Cloud]string{c.cloud: both[c.cloud]}, Scenario: "all", Store: c.store, Dir: dir, Out: &out}
+			o := Options{Functions: map[core.Cloud]string{c.cloud: all[c.cloud]}, Scenario: "all", Store: c.store, Dir: dir, Out: &out}
 			if err := Play(t.Context(), o); err != nil {
 				t.Fatalf("%v\n%s", err, out.String())
 			}
@@ -66,8 +68,33 @@ func TestEveryScenarioEndsAsItMust(t *testing.T) {
 // functions builds the real ones.
 func functions(t *testing.T) map[core.Cloud]string {
 	return map[core.Cloud]string{
-		core.AWS: buildFunction(t, "byokwatch/functions/aws"), core.GCP: buildFunction(t, "byokwatch/functions/gcp"),
+		core.AWS: buildFunction(t, "byokwatch/functions/aws"), core.Azure: buildHandler(t, "byokwatch/functions/azure"),
+		core.GCP: buildFunction(t, "byokwatch/functions/gcp"),
 	}
+}
+
+// buildHandler makes a custom handler, and puts beside it what the Functions host
+// looks for.
+func buildHandler(t *testing.T, pkg string) string {
+	t.Helper()
+	binary := buildFunction(t, pkg)
+	const from = "../../../functions/azure"
+	files, err := filepath.Glob(filepath.Join(from, "*", "function.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join(from, "host.json")) {
+		name, err := filepath.Rel(from, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(file)
+		to := filepath.Join(filepath.Dir(binary), name)
+		if err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, data, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return binary
 }
 
 // idle is a service that takes every event and does nothing.
@@ -90,8 +117,11 @@ func TestAFunctionThatDoesNothingFails(t *testing.T) {
 	if err := os.WriteFile(source, []byte(idle), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for cloud, pkg := range map[core.Cloud]string{core.AWS: "byokwatch/functions/aws/testdata/empty", core.GCP: source} {
-		binary := buildFunction(t, pkg)
+	for cloud, binary := range map[core.Cloud]string{
+		core.AWS:   buildFunction(t, "byokwatch/functions/aws/testdata/empty"),
+		core.Azure: buildHandler(t, "byokwatch/functions/azure/testdata/empty"),
+		core.GCP:   buildFunction(t, source),
+	} {
 		var out bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		err := Play(ctx, Options{Functions: map[core.Cloud]string{cloud: binary}, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
@@ -124,20 +154,44 @@ func TestAFunctionThatDoesNotStartFails(t *testing.T) {
 // round.
 func TestAnEndThatNobodyWantsFails(t *testing.T) {
 	t.Parallel()
-	both := functions(t)
+	all := functions(t)
 	for _, cloud := range Clouds() {
 		for _, s := range scenariosOf(cloud) {
-			if s.name != "removed" && s.name != "observe" {
+			if s.waits || s.name != "removed" && s.name != "access-policy" && s.name != "observe" {
 				continue
 			}
 			s.cloud, s.back = cloud, !s.back
 			var out bytes.Buffer
-			o := Options{Functions: both, Store: "dir", Dir: t.TempDir(), Out: &out}
+			o := Options{Functions: all, Store: "dir", Dir: t.TempDir(), Out: &out}
 			if err := play(t.Context(), o, s); err == nil {
 				t.Errorf("%s, %s: no error\n%s", cloud, s.name, out.String())
 			}
 		}
 	}
+}
+
+func TestStoriesSideBySideAreToldOneAfterTheOther(t *testing.T) {
+	var out bytes.Buffer
+	r := newRelay(&out, 3)
+	say := func(leg int, what, want string) {
+		t.Helper()
+		if what == "end" {
+			_ = r.legs[leg].end() // a buffer takes everything
+		} else if n, err := r.legs[leg].Write([]byte(what)); n != len(what) || err != nil {
+			t.Errorf("wrote %d of %q: %v", n, what, err)
+		}
+		if out.String() != want {
+			t.Errorf("after %d says %s: %q, want %q", leg, what, out.String(), want)
+		}
+	}
+	say(1, "b", "")
+	say(0, "a", "a")
+	say(2, "c", "a")
+	say(2, "end", "a")
+	say(0, "A", "aA")
+	say(0, "end", "aAb")
+	say(1, "B", "aAbB")
+	say(1, "end", "aAbBc")
 }
 
 func TestTheTimelineIsInOrder(t *testing.T) {
@@ -158,11 +212,12 @@ func TestTheManualListsEveryScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, google, found := strings.Cut(string(data), "### Google Cloud")
-	if !found {
-		t.Fatal("docs/local-stack.md has no heading for Google Cloud's scenarios")
-	}
-	for cloud, text := range map[core.Cloud]string{core.AWS: strings.TrimSuffix(string(data), google), core.GCP: google} {
+	for _, cloud := range Clouds() {
+		_, text, found := strings.Cut(string(data), "\n### "+title(cloud)+"\n")
+		if !found {
+			t.Fatalf("docs/local-stack.md has no heading for the scenarios of %s", title(cloud))
+		}
+		text, _, _ = strings.Cut(text, "\n#")
 		for _, name := range Names(cloud) {
 			if !strings.Contains(text, "| `"+name+"` |") {
 				t.Errorf("docs/local-stack.md has no row for %s on %s", name, cloud)

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
 	"byokwatch/core/record/dirstore"
+	"byokwatch/functions/azure/azuretest"
 )
 
 // scenario is one way in which somebody takes a key from Confluent.
@@ -23,15 +25,25 @@ type scenario struct {
 	cloud core.Cloud // set by Play
 	name  string
 	does  string // what the pipeline does, for the timeline
-	// from is the key's policy before; "" is what Confluent asks for.
-	from string
-	act  func(ctx context.Context, w *world) error
+	// with names the scenario beside which this one is played as well.
+	with string
+	// from is the key's policy before; "" is what Confluent asks for. On Azure
+	// policies says that the vault has access policies, and roles are those that
+	// Confluent is assigned.
+	from     string
+	policies bool
+	roles    []azuretest.Role
+	act      func(ctx context.Context, w *world) error
 	// back says that Confluent is to have the key again in the end; without it
 	// the function must have left the key alone.
 	back    bool
+	written int  // how often the function then writes; 0 is once
 	observe bool // mode observe
-	// enables says that the configuration has key_state: restore.
+	// enables says that the configuration has key_state: restore, and network.
 	enables bool
+	// waits says that the function gives back only after a while, by the
+	// schedule: the loss may be the first half of a replacement.
+	waits bool
 	// missed is an event that never came: only the schedule looks.
 	missed bool
 	// twice is an event that is delivered again when all is done.
@@ -58,7 +70,8 @@ type stage interface {
 	policy() string
 	read(ctx context.Context) (core.Policy, error)
 	judge(live core.Policy, at time.Time) core.Judgement
-	// can is the emulator's own evaluation of what Confluent may.
+	// can is the emulator's own evaluation of what Confluent may. A stage may also
+	// have works, for what no permission tells.
 	can(permission string) (bool, string)
 	close() error
 }
@@ -84,6 +97,7 @@ type world struct {
 	stage stage
 	words words
 	aws   *awsStage // the stage, where it is that one
+	azure *azureStage
 	gcp   *gcpStage
 	key   core.Key
 
@@ -121,9 +135,12 @@ func build(ctx context.Context, o Options, s scenario, dir string, line *timelin
 	w := &world{dir: dir, line: line, log: &locked{}, alerts: &locked{}}
 	var handler http.Handler
 	var err error
-	if s.cloud == core.GCP {
+	switch s.cloud {
+	case core.Azure:
+		handler, err = w.buildAzure(s)
+	case core.GCP:
 		handler, err = w.buildGCP(s)
-	} else {
+	default:
 		handler, err = w.buildAWS(s)
 	}
 	if err != nil {
@@ -222,6 +239,11 @@ func (w *world) confluentCan(ctx context.Context) (bool, string, error) {
 		}
 		if denied == "" && !(judged && served) {
 			denied = f.Permission + ": " + why
+		}
+	}
+	if whole, ok := w.stage.(interface{ works() error }); ok {
+		if err := whole.works(); err != nil {
+			served, denied = false, cmp.Or(denied, err.Error())
 		}
 	}
 	if judged != served {
