@@ -153,6 +153,13 @@ func TestWhatIsNotThere(t *testing.T) {
 			t.Errorf("key %s, versions %s, unreadable %v", textOf(p, core.VaultKey, ""), textOf(p, core.VaultKeyVersions, ""), hidden)
 		}
 	})
+	t.Run("a key that is not found in a vault that we may not see is unknown", func(t *testing.T) {
+		w := given(t, slices.DeleteFunc(slices.Clone(reading), func(r string) bool { return r == "Microsoft.KeyVault/vaults/read" })...)
+		w.check(w.admin.DeleteKey(w.key))
+		if _, hidden := names(w.read()); !strings.Contains(hidden["azure.key "+w.payments.ID], "does not exist") || len(hidden) != 3 {
+			t.Errorf("unreadable %v", hidden)
+		}
+	})
 	t.Run("a vault that was deleted is there as what is left of it", func(t *testing.T) {
 		w := given(t, reading...)
 		w.check(w.admin.DeleteVault(w.vault))
