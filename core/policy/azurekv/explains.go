@@ -37,7 +37,7 @@ func Explains(c core.Change, live, good core.Policy, lost []core.Requirement) bo
 			e.tenant = true
 		}
 	}
-	if e.resource == "" {
+	if e.resource == "" || len(lost) == 0 {
 		return false
 	}
 	switch fold(c.Op) {

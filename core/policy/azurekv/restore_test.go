@@ -39,6 +39,7 @@ const (
 	rigTrue      = "@Environment[UtcNow] DateTimeGreaterThan '2026-01-01T00:00:00.0Z'"
 	rigLater     = "@Environment[UtcNow] DateTimeGreaterThan '2027-01-01T00:00:00.0Z'"
 	rigOpaque    = "@Principal[Microsoft.Directory/CustomSecurityAttributes/Id:Team_Name] StringEquals 'kafka'"
+	rigNonsense  = "nonsense {"
 )
 
 var (
