@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // facts are what is known of a request.
@@ -174,12 +175,12 @@ func (o operator) compare(l, r value) truth.Truth {
 	case "string":
 		out = o.compareTexts(l, r)
 	case "guid":
-		a, b := fold(l.text), fold(r.text)
+		a, b := wording.Lower(l.text), wording.Lower(r.text)
 		if guidGrammar.MatchString(a) && guidGrammar.MatchString(b) {
 			out = truth.Known(a == b)
 		}
 	case "bool":
-		if a, b := fold(l.text), fold(r.text); slices.Contains(booleans, a) && slices.Contains(booleans, b) {
+		if a, b := wording.Lower(l.text), wording.Lower(r.text); slices.Contains(booleans, a) && slices.Contains(booleans, b) {
 			out = truth.Known(a == b)
 		}
 	case "numeric":
@@ -212,7 +213,7 @@ func (o operator) compareTexts(l, r value) truth.Truth {
 		if !ascii(a) || !ascii(b) {
 			return truth.Unknown // which letters are the same is Azure's to say
 		}
-		a, b = fold(a), fold(b)
+		a, b = wording.Lower(a), wording.Lower(b)
 	}
 	switch o.relation {
 	case "equals":

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"byokwatch/core/policy/wording"
 )
 
 // The bounds of a condition. Azure takes 8 KB; nobody nests as deep as this.
@@ -80,7 +82,7 @@ func lexOne(text string) (int, token, error) {
 	if n == 0 {
 		return 0, token{}, fmt.Errorf("%q has no place in a condition", text[0])
 	}
-	return n, keyword(fold(text[:n])), nil
+	return n, keyword(wording.Lower(text[:n])), nil
 }
 
 func wordly(c byte) bool {
@@ -136,5 +138,5 @@ func plainAttribute(text string) string {
 	if strings.Contains(text, "<$") {
 		return text
 	}
-	return fold(text)
+	return wording.Lower(text)
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"byokwatch/core/policy/wording"
 )
 
 // condition is the condition of a role assignment, or of a permission within a
@@ -29,7 +31,7 @@ var errOrder = errors.New("AND and OR stand beside each other without parenthese
 func parseCondition(text, version string) *condition {
 	c := &condition{text: text}
 	if version != "" && version != "2.0" {
-		c.err = fmt.Errorf("version %s of the syntax is not known", strconv.Quote(abridge(version, 20)))
+		c.err = fmt.Errorf("version %s of the syntax is not known", strconv.Quote(wording.Abridge(version, 20)))
 		return c
 	}
 	tokens, err := lex(text)
@@ -81,7 +83,7 @@ func (t token) String() string {
 	case 's':
 		return "a text"
 	case 'w':
-		return strconv.Quote(abridge(t.text, 40))
+		return strconv.Quote(wording.Abridge(t.text, 40))
 	case '@':
 		return "an attribute"
 	case '&':
@@ -149,7 +151,7 @@ func (p *conditionParser) plain(depth int) (node, error) {
 		return inner, err
 	case t.kind == 'w' && t.text == "actionmatches":
 		pattern, err := p.function()
-		return actionMatch{fold(pattern)}, err
+		return actionMatch{wording.Lower(pattern)}, err
 	case t.kind == 'w' && t.text == "suboperationmatches":
 		_, err := p.function()
 		return unknowable{}, err

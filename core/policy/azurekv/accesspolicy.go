@@ -1,9 +1,11 @@
 package azurekv
 
 import (
+	"slices"
+
 	"byokwatch/core/confluent"
 	"byokwatch/core/policy/truth"
-	"slices"
+	"byokwatch/core/policy/wording"
 )
 
 // decideByPolicies evaluates a vault's access policies: an entry of the
@@ -40,19 +42,19 @@ func (c *court) tenantOf(p *accessPolicy) truth.Truth {
 	if p.TenantID == "" || c.file.vault.TenantID == "" {
 		return truth.Unknown
 	}
-	return truth.Known(sameFold(p.TenantID, c.file.vault.TenantID))
+	return truth.Known(wording.Same(p.TenantID, c.file.vault.TenantID))
 }
 
 // policyWord is what access policies call a data action, folded.
 //
 // Source: https://learn.microsoft.com/azure/key-vault/general/rbac-migration
 func policyWord(a ask) string {
-	if a.action == fold(rightKeyUpdate) {
+	if a.action == wording.Lower(rightKeyUpdate) {
 		return "update"
 	}
 	for _, p := range confluent.AzurePermissions() {
-		if fold(p.Name) == a.action {
-			return fold(confluent.AzureKeyPermission(p.Name))
+		if wording.Lower(p.Name) == a.action {
+			return wording.Lower(confluent.AzureKeyPermission(p.Name))
 		}
 	}
 	return ""

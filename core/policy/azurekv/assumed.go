@@ -4,13 +4,14 @@ import (
 	"slices"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // assumed lists what could only take access away and can't be seen, and what
 // could give access and was not read. docs/semantics-azure.md tells more.
 func (c *court) assumed(p core.Policy) []string {
 	f := c.file
-	principal := abridge(c.key.Needs.Principal, 80)
+	principal := wording.Abridge(c.key.Needs.Principal, 80)
 	out := []string{principal + " is Confluent's service principal, and enabled in Microsoft Entra ID"}
 	switch {
 	case f.vault == nil && !has(p, core.Vault):
@@ -33,7 +34,7 @@ func (c *court) assumed(p core.Policy) []string {
 	}
 	for _, d := range f.blind {
 		if d.Kind == core.RoleAssignments {
-			out = append(out, called(d)+" can't be read ("+abridge(d.Unreadable, 160)+")")
+			out = append(out, called(d)+" can't be read ("+wording.Abridge(d.Unreadable, 160)+")")
 		}
 	}
 	if c.rightsAssumed {
@@ -47,7 +48,7 @@ func (c *court) deniesAssumed(p core.Policy) []string {
 	var out []string
 	for _, d := range c.file.blind {
 		if d.Kind == core.DenyAssignments {
-			out = append(out, "no deny assignment takes access away: they can't be read ("+abridge(d.Unreadable, 160)+")")
+			out = append(out, "no deny assignment takes access away: they can't be read ("+wording.Abridge(d.Unreadable, 160)+")")
 		}
 	}
 	if len(out) == 0 && !has(p, core.DenyAssignments) {

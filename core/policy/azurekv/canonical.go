@@ -8,51 +8,50 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
-// digest is the digest of what reaches Confluent: the permission model; each
-// assignment to its principal that gives something needed, with its condition,
-// or its access policy; each deny assignment that may take it; the firewall, key
-// and versions; the owner's mark. Names of assignments, dates of writing, order,
-// case, and everybody else's access are not in it, so that it changes only when
-// something does that matters here.
+// digest is the digest of what reaches Confluent: the permission model and, by
+// that, each assignment to its principal that gives something needed, with its
+// condition, and each deny assignment that may take it, or its access policies;
+// the firewall, key and versions; the owner's mark. Names of assignments, dates of
+// writing, order, case, and everybody else's access are not in it, so that it
+// changes only when something does that matters here. In a vault with access
+// policies roles decide nothing that Kafka needs, and are not in it either.
 func (c *court) digest() core.Digest {
 	b := c.confluent
 	lines := c.file.stateLines()
-	for _, g := range b.gifts {
-		if c.matters(g) {
-			lines = append(lines, c.canonicalGift(g, b))
+	if c.file.rbac() {
+		for _, g := range b.gifts {
+			if c.matters(g) {
+				lines = append(lines, c.canonicalGift(g, b))
+			}
 		}
-	}
-	for _, x := range b.bans {
-		if c.takes(x, needed()) {
-			lines = append(lines, c.canonicalBan(x, b))
+		for _, x := range b.bans {
+			if c.takes(x) {
+				lines = append(lines, c.canonicalBan(x, b))
+			}
 		}
-	}
-	if !c.file.rbac() {
+	} else {
 		for _, p := range b.policies {
-			if words := c.policyWords(p); words != "" {
+			if c.policyWords(p) != "" {
 				lines = append(lines, c.canonicalPolicy(p))
 			}
 		}
 	}
 	slices.Sort(lines)
-	return sum(strings.Join(slices.Compact(lines), "\n"))
+	return core.DigestOf(strings.Join(slices.Compact(lines), "\n"))
 }
 
-// matters says that an assignment can give Confluent anything needed in the
-// vault's permission model. A custom role counts even if it gives nothing: it may
-// be one that was gutted.
+// matters says that an assignment can give Confluent anything needed. A custom
+// role counts even if it gives nothing: it may be one that was gutted.
 func (c *court) matters(g gift) bool {
 	if _, ok := builtin(g.item.role); !ok && g.onKey {
 		return true
 	}
-	for _, a := range c.asked(needed()) {
-		if (a.onKey && g.onKey || g.onVault) && c.roleGives(g.item.role, a) != truth.No {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(needed(), func(a ask) bool {
+		return (a.onKey && g.onKey || g.onVault) && c.roleGives(g.item.role, a) != truth.No
+	})
 }
 
 // asked leaves out requests that role assignments do not decide here.
@@ -155,9 +154,9 @@ func (c *court) canonicalBan(x ban, b *brief) string {
 	return "deny " + strconv.Quote(strings.TrimRight(x.item.scope, "/")) + only + " [" + strings.Join(slices.Compact(words), " ") + "] to [" + near(x.item.Principals) + "] but [" + near(x.item.Excluded) + "]"
 }
 
-// takes says that a deny assignment may take any of these actions.
-func (c *court) takes(x ban, asks []ask) bool {
-	return slices.ContainsFunc(c.asked(asks), func(a ask) bool { return c.applies(x, a) != truth.No })
+// takes says that a deny assignment may take something needed.
+func (c *court) takes(x ban) bool {
+	return slices.ContainsFunc(needed(), func(a ask) bool { return c.applies(x, a) != truth.No })
 }
 
 // canonicalPolicy is what an access policy gives of what is asked for.
@@ -208,7 +207,7 @@ func (c *court) canonicalCondition(text, version string) string {
 func (f *file) stateLines() []string {
 	var out []string
 	if v := f.vault; v != nil {
-		out = append(out, fmt.Sprintf("vault rbac=%t deleted=%t purge=%t tenant=%q", v.RBAC, v.Deleted, v.Purge, fold(v.TenantID)), v.canonicalNetwork())
+		out = append(out, fmt.Sprintf("vault rbac=%t deleted=%t purge=%t tenant=%q", v.RBAC, v.Deleted, v.Purge, wording.Lower(v.TenantID)), v.canonicalNetwork())
 		if v.marks(lastSegment(f.key)) {
 			out = append(out, fmt.Sprintf("revoked %q", v.marker()))
 		}
@@ -216,7 +215,7 @@ func (f *file) stateLines() []string {
 	if k := f.item; k != nil {
 		operations := foldAll(slices.Clone(k.Operations))
 		slices.Sort(operations)
-		out = append(out, fmt.Sprintf("key gone=%t type=%q operations=%q current=%s enabled=%t from=%d until=%d", k.Gone, fold(k.Type), slices.Compact(operations), k.number, k.Enabled, k.Starts, k.Ends))
+		out = append(out, fmt.Sprintf("key gone=%t type=%q operations=%q current=%s enabled=%t from=%d until=%d", k.Gone, wording.Lower(k.Type), slices.Compact(operations), k.number, k.Enabled, k.Starts, k.Ends))
 	}
 	if f.versions != nil {
 		for _, v := range f.versions.list {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // roster is one list of role assignments.
@@ -112,7 +113,7 @@ func nameless(id string) bool { return id == "" || strings.HasPrefix(id, FromFil
 // vault that is deleted nothing else decides.
 func read(p core.Policy, k core.Key) (file, error) {
 	f := newFile(k)
-	confluent := fold(k.Needs.Principal)
+	confluent := wording.Lower(k.Needs.Principal)
 	for turn := range 3 {
 		for _, d := range p {
 			if readIn(d.Kind) != turn {
@@ -139,15 +140,15 @@ func readIn(kind core.Kind) int {
 }
 
 func newFile(k core.Key) file {
-	return file{key: fold(k.ID), vaultID: vaultOf(k), roles: map[string]role{}, hidden: map[string]string{}}
+	return file{key: wording.Lower(k.ID), vaultID: vaultOf(k), roles: map[string]role{}, hidden: map[string]string{}}
 }
 
 // vaultOf is the ID of a key's vault, folded.
 func vaultOf(k core.Key) string {
 	if k.Vault != "" {
-		return fold(k.Vault)
+		return wording.Lower(k.Vault)
 	}
-	id, _, _ := strings.Cut(fold(k.ID), "/keys/")
+	id, _, _ := strings.Cut(wording.Lower(k.ID), "/keys/")
 	return id
 }
 
@@ -222,7 +223,7 @@ func (f *file) addUnread(d core.Document, confluent string) error {
 func assignedTo(id string) string {
 	const mark = "?assignedTo="
 	if i := strings.LastIndex(id, mark); i >= 0 {
-		return fold(id[i+len(mark):])
+		return wording.Lower(id[i+len(mark):])
 	}
 	return ""
 }
@@ -232,7 +233,7 @@ func (f *file) about(d core.Document) bool {
 	if nameless(d.ID) || f.key == "" {
 		return true
 	}
-	id := fold(d.ID)
+	id := wording.Lower(d.ID)
 	switch d.Kind {
 	case core.Vault:
 		return id == f.vaultID
@@ -250,12 +251,12 @@ func (f *file) about(d core.Document) bool {
 }
 
 // roleOf is the GUID within a role definition's ID, folded.
-func roleOf(id string) string { return fold(lastSegment(id)) }
+func roleOf(id string) string { return wording.Lower(lastSegment(id)) }
 
 // placeOf is how people call a scope.
 func (f *file) placeOf(scope string) string {
 	parts := strings.Split(strings.TrimRight(scope, "/"), "/")
-	switch folded := fold(scope); {
+	switch folded := wording.Lower(scope); {
 	case strings.TrimRight(folded, "/") == "":
 		return "the tenant's root"
 	case f.key != "" && folded == f.key:
@@ -263,13 +264,13 @@ func (f *file) placeOf(scope string) string {
 	case f.vaultID != "" && folded == f.vaultID:
 		return "the vault"
 	case strings.HasPrefix(folded, managementGroups):
-		return "management group " + abridge(parts[len(parts)-1], 80)
+		return "management group " + wording.Abridge(parts[len(parts)-1], 80)
 	case len(parts) == 3 && strings.HasPrefix(folded, "/subscriptions/"):
 		return "the subscription"
 	case len(parts) == 5 && strings.HasPrefix(folded, "/subscriptions/"):
-		return "resource group " + abridge(parts[4], 90)
+		return "resource group " + wording.Abridge(parts[4], 90)
 	}
-	return abridge(scope, 200)
+	return wording.Abridge(scope, 200)
 }
 
 // called names a document for people.
@@ -281,9 +282,9 @@ func called(d core.Document) string {
 	}[d.Kind]
 	switch {
 	case d.Kind == core.RoleAssignments && assignedTo(d.ID) != "":
-		return "the list of what is assigned to " + abridge(assignedTo(d.ID), 80)
+		return "the list of what is assigned to " + wording.Abridge(assignedTo(d.ID), 80)
 	case d.Kind == core.RoleDefinitions && !nameless(d.ID):
-		return "the definition of role " + abridge(roleOf(d.ID), 80)
+		return "the definition of role " + wording.Abridge(roleOf(d.ID), 80)
 	case strings.HasPrefix(d.ID, FromFile):
 		return what + " in " + strings.TrimPrefix(d.ID, FromFile)
 	}

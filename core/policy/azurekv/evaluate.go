@@ -7,6 +7,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/confluent"
 	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // court is one policy before its judge: what is prepared once for all
@@ -72,8 +73,8 @@ type ask struct {
 
 func newCourt(f *file, q core.Question) *court {
 	c := &court{file: f, key: q.Key, at: q.At, conditions: map[[2]string]*condition{}, roles: map[string]*definition{}}
-	c.confluent = c.brief(subject{id: fold(q.Key.Needs.Principal)})
-	c.self = c.brief(subject{id: fold(q.Self), own: true})
+	c.confluent = c.brief(subject{id: wording.Lower(q.Key.Needs.Principal)})
+	c.self = c.brief(subject{id: wording.Lower(q.Self), own: true})
 	c.timeless = len(c.dates()) > maxDates
 	return c
 }
@@ -133,7 +134,7 @@ func (s subject) among(r *roster, a *assignment) truth.Truth {
 	switch {
 	case r.of == s.id || a.principal == s.id:
 		return truth.Yes
-	case r.of == "" && mayBeGroup(fold(a.PrincipalType)):
+	case r.of == "" && mayBeGroup(wording.Lower(a.PrincipalType)):
 		return truth.Unknown
 	}
 	return truth.No
@@ -297,5 +298,5 @@ func needed() []ask {
 // management action, on the vault.
 func confluentAsk(permission string) ask {
 	data := permission != confluent.AzureVaultRead
-	return ask{action: fold(permission), data: data, onKey: data}
+	return ask{action: wording.Lower(permission), data: data, onKey: data}
 }

@@ -8,11 +8,8 @@ import (
 
 	"byokwatch/core/confluent"
 	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
-
-// longest is how many characters of a reason or remedy are shown: it may hold
-// text of a policy.
-const longest = 600
 
 // Reasons are for a person who is on call, tired, and has the policy open in
 // another window. They are one clause without a full stop; assignments and
@@ -21,9 +18,9 @@ const longest = 600
 // called names a subject for people.
 func (b *brief) called() string {
 	if b.subject.own {
-		return "the watchdog, " + abridge(b.subject.id, 80)
+		return "the watchdog, " + wording.Abridge(b.subject.id, 80)
 	}
-	return "Confluent's service principal, " + abridge(b.subject.id, 80)
+	return "Confluent's service principal, " + wording.Abridge(b.subject.id, 80)
 }
 
 // roleName is how people know the role of an assignment.
@@ -35,14 +32,14 @@ func (c *court) roleName(a *assignment) string {
 	if name == "" {
 		name = "role " + a.role
 	}
-	return abridge(name, 120)
+	return wording.Abridge(name, 120)
 }
 
 // label names an assignment: where it stands in its list, and where it was made.
 func (c *court) label(g gift) string {
 	through := ""
 	if g.roster.of != "" && g.item.principal != g.roster.of {
-		through = " to group " + abridge(g.item.PrincipalID, 80)
+		through = " to group " + wording.Abridge(g.item.PrincipalID, 80)
 	}
 	return fmt.Sprintf("assignment %d%s on %s", g.item.index, through, c.file.placeOf(g.item.Scope))
 }
@@ -50,7 +47,7 @@ func (c *court) label(g gift) string {
 func (x ban) label(c *court) string {
 	name := ""
 	if x.item.Name != "" {
-		name = fmt.Sprintf(" %q", abridge(x.item.Name, 120))
+		name = fmt.Sprintf(" %q", wording.Abridge(x.item.Name, 120))
 	}
 	return fmt.Sprintf("deny assignment %d%s on %s", x.item.index, name, c.file.placeOf(x.item.Scope))
 }
@@ -79,7 +76,7 @@ func (c *court) listedAs(p *accessPolicy, a ask) string {
 
 // quoted is how people recognise a condition.
 func (c *condition) quoted() string {
-	return fmt.Sprintf("%q", abridge(strings.Join(strings.Fields(c.text), " "), 160))
+	return fmt.Sprintf("%q", wording.Abridge(strings.Join(strings.Fields(c.text), " "), 160))
 }
 
 func (c *court) whyDenied(denied []ban, b *brief) (reason, remedy string) {
@@ -121,7 +118,7 @@ func (c *court) whyOpen(maybe []gift, open []ban, entries []*accessPolicy, b *br
 	rest := more(len(maybe) - 1)
 	switch {
 	case g.who == truth.Unknown:
-		return "whether " + c.label(g) + " is about " + b.called() + " can't be told: it is to " + abridge(g.item.PrincipalID, 80) + ", which may be a group that holds it" + rest,
+		return "whether " + c.label(g) + " is about " + b.called() + " can't be told: it is to " + wording.Abridge(g.item.PrincipalID, 80) + ", which may be a group that holds it" + rest,
 			"list what reaches the principal: az role assignment list --assignee OBJECT-ID --include-groups --include-inherited"
 	case c.role(g.item.role) == nil:
 		return c.whyUnknownRole(g, rest)
@@ -139,7 +136,7 @@ func (c *court) whyUnknownRole(g gift, rest string) (reason, remedy string) {
 		guid = g.item.role
 	}
 	if why, ok := c.file.hidden[g.item.role]; ok {
-		return "whether " + c.label(g) + " gives it can't be told: the definition of " + c.roleName(g.item) + " can't be read (" + abridge(why, 160) + ")" + rest,
+		return "whether " + c.label(g) + " gives it can't be told: the definition of " + c.roleName(g.item) + " can't be read (" + wording.Abridge(why, 160) + ")" + rest,
 			"let whoever looks read role definitions (" + rightRoles + ")"
 	}
 	return "whether " + c.label(g) + " gives it can't be told: the definition of " + c.roleName(g.item) + " is not given" + rest,
@@ -155,7 +152,7 @@ func more(n int) string {
 
 func (c *court) whyOpenBan(x ban, b *brief) string {
 	if x.who == truth.Unknown {
-		return "whether " + x.label(c) + " denies it to " + b.called() + " can't be told: it names " + abridge(b.nearest(x.item), 80) + ", which may be a group that holds it"
+		return "whether " + x.label(c) + " denies it to " + b.called() + " can't be told: it names " + wording.Abridge(b.nearest(x.item), 80) + ", which may be a group that holds it"
 	}
 	if slices.ContainsFunc(x.item.Permissions, func(p permission) bool { return p.Condition != "" }) {
 		return "whether " + x.label(c) + " denies it can't be told: it has a condition"

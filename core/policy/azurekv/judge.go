@@ -2,6 +2,7 @@ package azurekv
 
 import (
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 )
 
 // Judge answers one Finding for each of q.Needs, in that order. A document that
@@ -57,14 +58,14 @@ func unread(p core.Policy, q core.Question, cause error) core.Judgement {
 			continue // of two, nobody knows which is right
 		}
 		// What can't be added is not given: the finding says so.
-		if err := state.add(found[0], fold(q.Key.Needs.Principal)); err != nil {
+		if err := state.add(found[0], wording.Lower(q.Key.Needs.Principal)); err != nil {
 			continue
 		}
 	}
-	c := &court{file: &state, key: q.Key, at: q.At, confluent: &brief{subject: subject{id: fold(q.Key.Needs.Principal)}}}
+	c := &court{file: &state, key: q.Key, at: q.At, confluent: &brief{subject: subject{id: wording.Lower(q.Key.Needs.Principal)}}}
 	c.tell(&j)
 	for i, need := range q.Needs {
-		j.Findings[i] = core.Finding{Requirement: need, Reason: abridge(cause.Error(), longest)}
+		j.Findings[i] = core.Finding{Requirement: need, Reason: wording.Abridge(cause.Error(), wording.Longest)}
 		if need.Aspect == core.Property {
 			if f := c.finding(need); f.Result != core.Undetermined {
 				j.Findings[i] = f
@@ -79,10 +80,10 @@ func unread(p core.Policy, q core.Question, cause error) core.Judgement {
 func (v *vault) marker() string {
 	out := revocationTag
 	if v.Revoked != "" {
-		out += "=" + abridge(v.Revoked, 80)
+		out += "=" + wording.Abridge(v.Revoked, 80)
 	}
 	if v.Reason != "" {
-		out += " (" + abridge(v.Reason, 256) + ")"
+		out += " (" + wording.Abridge(v.Reason, 256) + ")"
 	}
 	return out
 }
@@ -100,7 +101,7 @@ func (c *court) finding(need core.Requirement) core.Finding {
 	default:
 		f.Reason = "nothing is known of the aspect " + string(need.Aspect)
 	}
-	f.Reason, f.Remedy = abridge(f.Reason, longest), abridge(f.Remedy, longest)
+	f.Reason, f.Remedy = wording.Abridge(f.Reason, wording.Longest), wording.Abridge(f.Remedy, wording.Longest)
 	return f
 }
 
@@ -109,8 +110,8 @@ func (c *court) access(f *core.Finding) {
 	switch b := c.confluent; {
 	case b.subject.id == "":
 		f.Reason = "Confluent's service principal is not known"
-	case f.Principal != "" && fold(f.Principal) != b.subject.id:
-		f.Reason = "nothing is known of the principal " + abridge(f.Principal, 120) + ": the key's is " + b.subject.id
+	case f.Principal != "" && wording.Lower(f.Principal) != b.subject.id:
+		f.Reason = "nothing is known of the principal " + wording.Abridge(f.Principal, 120) + ": the key's is " + b.subject.id
 	case c.file.deleted():
 		f.Result, f.Reason, f.Remedy = core.Missing, "the vault is deleted, so nobody can use the key", recoverVault
 		f.Evidence = c.file.vaultEvidence("vault deleted")

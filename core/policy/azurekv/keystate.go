@@ -8,6 +8,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // versionOf is the version that a property is about.
@@ -70,16 +71,16 @@ func (f *file) purge(out *core.Finding) {
 //
 // Source: https://learn.microsoft.com/azure/key-vault/general/move-subscription
 func (f *file) tenant(out *core.Finding, want string) {
-	out.Evidence = f.vaultEvidence("tenant " + fold(f.vault.TenantID))
+	out.Evidence = f.vaultEvidence("tenant " + wording.Lower(f.vault.TenantID))
 	switch {
 	case want == "":
 		out.Reason = "no tenant is configured"
 	case f.vault.TenantID == "":
 		out.Reason = "the vault's description does not tell its tenant"
-	case sameFold(f.vault.TenantID, want):
+	case wording.Same(f.vault.TenantID, want):
 		out.Result, out.Reason = core.Met, "the vault is of the configured tenant"
 	default:
-		out.Result, out.Reason = core.Missing, "the vault is of tenant "+abridge(f.vault.TenantID, 80)+", not of the configured one: nothing that was given to Confluent there counts"
+		out.Result, out.Reason = core.Missing, "the vault is of tenant "+wording.Abridge(f.vault.TenantID, 80)+", not of the configured one: nothing that was given to Confluent there counts"
 		out.Remedy = "move the vault back, or correct the configuration"
 	}
 }
@@ -130,14 +131,14 @@ func (f *file) enabled(out *core.Finding) {
 
 func (f *file) ofType(out *core.Finding) {
 	k := f.item
-	out.Evidence = f.keyEvidence("type " + fold(k.Type))
+	out.Evidence = f.keyEvidence("type " + wording.Lower(k.Type))
 	switch {
 	case k.Type == "":
 		out.Reason = "the key's description does not tell its type"
-	case slices.ContainsFunc(confluent.AzureKeyTypes(), func(t string) bool { return sameFold(t, k.Type) }):
-		out.Result, out.Reason = core.Met, "the key is of type "+abridge(k.Type, 40)
+	case slices.ContainsFunc(confluent.AzureKeyTypes(), func(t string) bool { return wording.Same(t, k.Type) }):
+		out.Result, out.Reason = core.Met, "the key is of type "+wording.Abridge(k.Type, 40)
 	default:
-		out.Result, out.Reason = core.Missing, "the key is of type "+abridge(k.Type, 40)+"; Confluent takes "+strings.Join(confluent.AzureKeyTypes(), " and ")+" only"
+		out.Result, out.Reason = core.Missing, "the key is of type "+wording.Abridge(k.Type, 40)+"; Confluent takes "+strings.Join(confluent.AzureKeyTypes(), " and ")+" only"
 		out.Remedy = "the type of a key can't be changed: it is not the key of a Confluent cluster"
 	}
 }
@@ -147,7 +148,7 @@ func (f *file) operations(out *core.Finding) {
 	has := foldAll(slices.Clone(k.Operations))
 	var lacks []string
 	for _, o := range confluent.AzureKeyOperations() {
-		if !slices.Contains(has, fold(o)) {
+		if !slices.Contains(has, wording.Lower(o)) {
 			lacks = append(lacks, o)
 		}
 	}
@@ -210,7 +211,7 @@ func (f *file) versionState(out *core.Finding, number string) {
 		if v.number != number {
 			continue
 		}
-		out.Evidence = []core.Evidence{{Document: f.versions.doc.ID, Kind: core.VaultKeyVersions, Statement: v.index, Start: v.start, End: v.end, Clause: sum(fmt.Sprintf("version %s %t", number, v.Enabled))}}
+		out.Evidence = []core.Evidence{{Document: f.versions.doc.ID, Kind: core.VaultKeyVersions, Statement: v.index, Start: v.start, End: v.end, Clause: core.DigestOf(fmt.Sprintf("version %s %t", number, v.Enabled))}}
 		out.Result, out.Reason = core.Met, "version "+number+" is enabled"
 		if !v.Enabled {
 			out.Result, out.Reason, out.Remedy = core.Missing, "version "+number+" is disabled", "enable it: that takes effect at once"

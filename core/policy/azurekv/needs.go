@@ -5,6 +5,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // The properties of a vault and its key that are asked about.
@@ -50,7 +51,7 @@ func Needs(k core.Key, live, good core.Policy) []core.Requirement {
 		if p.Name == confluent.AzureVaultRead && !rbac {
 			severity = core.Warning // customers with access policies were not told to assign Reader
 		}
-		needs = append(needs, core.Requirement{Aspect: core.Access, Principal: fold(k.Needs.Principal), Permission: p.Name, Severity: severity})
+		needs = append(needs, core.Requirement{Aspect: core.Access, Principal: wording.Lower(k.Needs.Principal), Permission: p.Name, Severity: severity})
 	}
 	property := func(name string, severity core.Severity) {
 		needs = append(needs, core.Requirement{Aspect: core.Property, Permission: name, Severity: severity})

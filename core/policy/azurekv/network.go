@@ -8,6 +8,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/confluent"
 	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // open says that the vault's firewall lets everybody in, and passes that it lets
@@ -16,7 +17,7 @@ import (
 // Sources: https://learn.microsoft.com/azure/key-vault/general/network-security,
 // https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/get#networkruleset
 func (v *vault) open() truth.Truth {
-	switch public := fold(v.Public); {
+	switch public := wording.Lower(v.Public); {
 	case public == "disabled":
 		return truth.No
 	case public != "" && public != "enabled":
@@ -24,7 +25,7 @@ func (v *vault) open() truth.Truth {
 	case v.Rules == nil:
 		return truth.Yes
 	}
-	switch fold(v.Rules.DefaultAction) {
+	switch wording.Lower(v.Rules.DefaultAction) {
 	case "", "allow":
 		return truth.Yes
 	case "deny":
@@ -34,13 +35,13 @@ func (v *vault) open() truth.Truth {
 }
 
 func (v *vault) passes() truth.Truth {
-	switch public := fold(v.Public); {
+	switch public := wording.Lower(v.Public); {
 	case public != "" && public != "enabled" && public != "disabled":
 		return truth.Unknown
 	case v.Rules == nil:
 		return v.open().Or(truth.Unknown) // with public access off, nothing tells who passes all the same
 	}
-	bypass := strings.FieldsFunc(fold(v.Rules.Bypass), func(c rune) bool { return c == ',' || c == ' ' })
+	bypass := strings.FieldsFunc(wording.Lower(v.Rules.Bypass), func(c rune) bool { return c == ',' || c == ' ' })
 	switch {
 	case len(bypass) == 0, slices.Contains(bypass, "azureservices"): // what is not specified is AzureServices
 		return truth.Yes
@@ -85,7 +86,7 @@ func (f *file) network(out *core.Finding, cluster string) {
 
 // firewall says in words what stands in the vault.
 func (v *vault) firewall() string {
-	switch public := fold(v.Public); {
+	switch public := wording.Lower(v.Public); {
 	case public == "securedbyperimeter":
 		return "a network security perimeter decides, whose rules do not stand in the vault"
 	case public == "disabled" && v.Rules == nil:
@@ -95,7 +96,7 @@ func (v *vault) firewall() string {
 	case public == "disabled":
 		return "public access is disabled, and trusted Microsoft services do not pass"
 	case public != "" && public != "enabled":
-		return "public access is " + abridge(v.Public, 40) + ", of which nothing is known"
+		return "public access is " + wording.Abridge(v.Public, 40) + ", of which nothing is known"
 	case v.open() == truth.Yes:
 		return "all networks pass"
 	case v.open() == truth.No && v.passes() == truth.Yes:
@@ -103,7 +104,7 @@ func (v *vault) firewall() string {
 	case v.open() == truth.No:
 		return "it denies by default, and trusted Microsoft services do not pass"
 	}
-	return "its default action is " + abridge(v.Rules.DefaultAction, 40) + ", of which nothing is known"
+	return "its default action is " + wording.Abridge(v.Rules.DefaultAction, 40) + ", of which nothing is known"
 }
 
 // canonicalNetwork is one spelling for all firewalls that let in the same, but

@@ -6,6 +6,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/confluent"
 	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // settleNothing says why nothing gives a permission, by what came closest.
@@ -121,9 +122,9 @@ func (c *court) noPolicy(f *core.Finding, b *brief, a ask) {
 		rank, reason := 1, p.label()+" does not list "+word
 		switch {
 		case p.lists(word) && p.ApplicationID != "":
-			rank, reason = 2, p.label()+" is for application "+abridge(p.ApplicationID, 80)+" on behalf of the principal, which is not how Confluent calls"
+			rank, reason = 2, p.label()+" is for application "+wording.Abridge(p.ApplicationID, 80)+" on behalf of the principal, which is not how Confluent calls"
 		case p.lists(word):
-			rank, reason = 3, p.label()+" is of tenant "+abridge(p.TenantID, 80)+", not of the vault's"
+			rank, reason = 3, p.label()+" is of tenant "+wording.Abridge(p.TenantID, 80)+", not of the vault's"
 		}
 		if rank > best {
 			best, f.Reason = rank, reason

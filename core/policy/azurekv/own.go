@@ -3,6 +3,7 @@ package azurekv
 import (
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // The attributes of a request to assign a role that conditions may turn on, as
@@ -23,15 +24,15 @@ func (c *court) rightAsks(right string) []ask {
 	case rightAssign:
 		var out []ask
 		for _, r := range confluent.AzureRoles() {
-			out = append(out, ask{action: fold(right), request: map[string]string{askedRole: r.ID, askedPrincipal: c.confluent.subject.id, askedType: "ServicePrincipal"}})
+			out = append(out, ask{action: wording.Lower(right), request: map[string]string{askedRole: r.ID, askedPrincipal: c.confluent.subject.id, askedType: "ServicePrincipal"}})
 		}
 		return out
 	case rightKeyUpdate:
-		return []ask{{action: fold(right), data: true, onKey: true}}
+		return []ask{{action: wording.Lower(right), data: true, onKey: true}}
 	case rightKeyRead, rightListKeys, rightAssigned, rightDenied:
-		return []ask{{action: fold(right), onKey: true}}
+		return []ask{{action: wording.Lower(right), onKey: true}}
 	}
-	return []ask{{action: fold(right)}}
+	return []ask{{action: wording.Lower(right)}}
 }
 
 // writeRight is the right without which nothing can be given back.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -96,7 +97,7 @@ func parseAssignments(text string) ([]assignment, error) {
 		if err != nil {
 			return fmt.Errorf("role assignment %d: %w", i, err)
 		}
-		a.scope, a.principal, a.role = fold(a.Scope), fold(a.PrincipalID), roleOf(definition)
+		a.scope, a.principal, a.role = wording.Lower(a.Scope), wording.Lower(a.PrincipalID), roleOf(definition)
 		out = append(out, a)
 		return nil
 	})
@@ -139,7 +140,7 @@ func parseRoles(text string) ([]role, error) {
 		d.ID = roleOf(id)
 		switch {
 		case err != nil:
-		case id != "" && name != "" && fold(name) != d.ID:
+		case id != "" && name != "" && wording.Lower(name) != d.ID:
 			err = errors.New("its id and its name differ")
 		case id == "" && name == "":
 			err = errors.New("it has neither id nor name")
@@ -148,9 +149,9 @@ func parseRoles(text string) ([]role, error) {
 			return fmt.Errorf("role definition %d: %w", i, err)
 		}
 		if id == "" {
-			d.ID = fold(name)
+			d.ID = wording.Lower(name)
 		}
-		d.Custom = !sameFold(kind, "BuiltInRole")
+		d.Custom = !wording.Same(kind, "BuiltInRole")
 		out = append(out, d)
 		return nil
 	})
@@ -184,7 +185,7 @@ func parseDenials(text string) ([]denial, error) {
 		if err != nil {
 			return fmt.Errorf("deny assignment %d: %w", i, err)
 		}
-		d.scope = fold(d.Scope)
+		d.scope = wording.Lower(d.Scope)
 		out = append(out, d)
 		return nil
 	})
@@ -201,7 +202,7 @@ func principals(r rawjson.Reader, name string, to *[]principal) rawjson.Field {
 		if err == nil && p.id == "" {
 			err = fmt.Errorf("one of %s has no id", name)
 		}
-		*to = append(*to, principal{fold(p.id), fold(p.kind)})
+		*to = append(*to, principal{wording.Lower(p.id), wording.Lower(p.kind)})
 		return err
 	})
 }
@@ -222,10 +223,10 @@ func (f *file) addRoles(doc core.Document) error {
 	for _, d := range list {
 		d.doc = doc
 		if named != "" && d.ID != named {
-			return fmt.Errorf("it is of another role, %s", abridge(d.ID, 80))
+			return fmt.Errorf("it is of another role, %s", wording.Abridge(d.ID, 80))
 		}
 		if _, twice := f.roles[d.ID]; twice {
-			return fmt.Errorf("role %s is defined twice", abridge(d.ID, 80))
+			return fmt.Errorf("role %s is defined twice", wording.Abridge(d.ID, 80))
 		}
 		f.roles[d.ID] = d
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -80,9 +81,9 @@ func (f *file) ours(l label) error {
 	if f.key == "" {
 		return nil
 	}
-	id, _, _ := strings.Cut(fold(l.id), "/versions/")
+	id, _, _ := strings.Cut(wording.Lower(l.id), "/versions/")
 	if id != "" && id != f.key {
-		return fmt.Errorf("it is of another key, %s", abridge(l.id, 200))
+		return fmt.Errorf("it is of another key, %s", wording.Abridge(l.id, 200))
 	}
 	for _, address := range []string{l.kid, l.uri} {
 		if address == "" {
@@ -90,13 +91,13 @@ func (f *file) ours(l label) error {
 		}
 		host, name, _ := cutAddress(address)
 		if name != lastSegment(f.key) {
-			return fmt.Errorf("it is of another key, %s", abridge(address, 200))
+			return fmt.Errorf("it is of another key, %s", wording.Abridge(address, 200))
 		}
 		if f.vault == nil || f.vault.URI == "" {
 			continue
 		}
-		if u, err := url.Parse(fold(f.vault.URI)); err != nil || u.Host != host {
-			return fmt.Errorf("it is of another vault, %s", abridge(host, 200))
+		if u, err := url.Parse(wording.Lower(f.vault.URI)); err != nil || u.Host != host {
+			return fmt.Errorf("it is of another vault, %s", wording.Abridge(host, 200))
 		}
 	}
 	return nil
@@ -105,7 +106,7 @@ func (f *file) ours(l label) error {
 // cutAddress takes https://VAULT/keys/NAME/VERSION apart, folded. The version
 // may be missing.
 func cutAddress(address string) (host, name, version string) {
-	u, err := url.Parse(fold(address))
+	u, err := url.Parse(wording.Lower(address))
 	if err != nil || u.Scheme != "https" {
 		return "", "", ""
 	}
@@ -125,14 +126,14 @@ func (l label) number() (string, error) {
 	if _, _, v := cutAddress(l.uri); named == "" {
 		named = v
 	}
-	if _, v, ok := strings.Cut(fold(l.id), "/versions/"); ok {
+	if _, v, ok := strings.Cut(wording.Lower(l.id), "/versions/"); ok {
 		if named != "" && named != v {
 			return "", errors.New("its id and its address name different versions")
 		}
 		named = v
 	}
 	if named != "" && !versionGrammar.MatchString(named) {
-		return "", fmt.Errorf("%q is no version of a key", abridge(named, 80))
+		return "", fmt.Errorf("%q is no version of a key", wording.Abridge(named, 80))
 	}
 	return named, nil
 }
@@ -154,11 +155,11 @@ func parseKey(text string) (vaultKey, label, error) {
 	switch {
 	case err != nil:
 		return k, l, err
-	case sameFold(code, "KeyNotFound"):
+	case wording.Same(code, "KeyNotFound"):
 		k.Gone = true
 		return k, l, nil
 	case code != "":
-		return k, l, fmt.Errorf("it is an error, %s", abridge(code, 80))
+		return k, l, fmt.Errorf("it is an error, %s", wording.Abridge(code, 80))
 	case !k.told && k.Type == "":
 		return k, l, errors.New("it describes no key")
 	}
@@ -202,7 +203,7 @@ func setDate(to *int64, text string) error {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return fmt.Errorf("%q is no date", abridge(text, 40))
+		return fmt.Errorf("%q is no date", wording.Abridge(text, 40))
 	}
 	*to = t.Unix()
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -64,8 +65,8 @@ func (f *file) addVault(d core.Document) error {
 	if err != nil {
 		return err
 	}
-	if f.vaultID != "" && v.ID != "" && fold(v.ID) != f.vaultID {
-		return fmt.Errorf("it is of another vault, %s", abridge(v.ID, 200))
+	if f.vaultID != "" && v.ID != "" && wording.Lower(v.ID) != f.vaultID {
+		return fmt.Errorf("it is of another vault, %s", wording.Abridge(v.ID, 200))
 	}
 	v.doc = d
 	f.vault = &v
@@ -131,7 +132,7 @@ func (v *vault) policies(r rawjson.Reader) rawjson.Field {
 		if err != nil {
 			return fmt.Errorf("access policy %d: %w", i, err)
 		}
-		p.object = fold(p.ObjectID)
+		p.object = wording.Lower(p.ObjectID)
 		foldAll(p.Keys)
 		v.Policies = append(v.Policies, p)
 		return nil
@@ -145,14 +146,14 @@ func (v *vault) readTags(r rawjson.Reader) error {
 	reasoned := false
 	return r.Members("tags", func(name string) error {
 		switch {
-		case sameFold(name, revocationTag) && !v.marked:
+		case wording.Same(name, revocationTag) && !v.marked:
 			v.marked = true
 			return r.OrNull(r.Word(name, &v.Revoked)).Read()
-		case sameFold(name, reasonTag) && !reasoned:
+		case wording.Same(name, reasonTag) && !reasoned:
 			reasoned = true
 			return r.OrNull(r.Word(name, &v.Reason)).Read()
-		case sameFold(name, revocationTag), sameFold(name, reasonTag):
-			return fmt.Errorf("%s is there twice", abridge(name, 80))
+		case wording.Same(name, revocationTag), wording.Same(name, reasonTag):
+			return fmt.Errorf("%s is there twice", wording.Abridge(name, 80))
 		}
 		return r.Skip()
 	})
@@ -162,5 +163,5 @@ func (v *vault) readTags(r rawjson.Reader) error {
 // between spaces, commas or semicolons; * and an empty value are all keys.
 func (v *vault) marks(key string) bool {
 	names := strings.FieldsFunc(v.Revoked, func(c rune) bool { return c == ',' || c == ';' || c == ' ' || c == '\t' || c == '\n' || c == '\r' })
-	return v.marked && (len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return n == "*" || sameFold(n, key) }))
+	return v.marked && (len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return n == "*" || wording.Same(n, key) }))
 }

@@ -2,13 +2,14 @@ package azurekv
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/stored"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 	"byokwatch/core/strict"
 )
@@ -76,7 +77,7 @@ func shapeOf(text string) (shape, error) {
 	if err != nil {
 		return shape{}, errNotAzure
 	}
-	s := shape{object: o, id: fold(rawjson.Unquote(o.Get("id")))}
+	s := shape{object: o, id: wording.Lower(rawjson.Unquote(o.Get("id")))}
 	if p, err := rawjson.CutObject(o.Get("properties")); err == nil {
 		s.properties = p
 	}
@@ -117,7 +118,7 @@ func recogniseObject(text string) ([]core.Document, error) {
 	case kind != "":
 		return checked(core.Document{Kind: kind, Text: "[" + text + "]"})
 	case s.properties.Get("vaultId") != "":
-		return checked(core.Document{Kind: core.Vault, ID: fold(rawjson.Unquote(s.properties.Get("vaultId"))), Text: text})
+		return checked(core.Document{Kind: core.Vault, ID: wording.Lower(rawjson.Unquote(s.properties.Get("vaultId"))), Text: text})
 	case isKey(s.id), s.object.Get("key") != "" && s.object.Get("attributes") != "":
 		return checked(core.Document{Kind: core.VaultKey, ID: s.id, Text: text})
 	case s.properties.Get("vaultUri") != "", isVault(s.id):
@@ -176,35 +177,19 @@ func recogniseList(list, whole string) ([]core.Document, error) {
 
 // checked is a document that parses.
 func checked(d core.Document) ([]core.Document, error) {
-	f := newFile(core.Key{})
-	if err := f.add(d, ""); err != nil {
+	if err := check(d); err != nil {
 		return nil, err
 	}
 	return []core.Document{d}, nil
 }
 
-// storedDocuments reads documents as core writes them. A document that could
-// not be read when it was written stays one that says so.
+func check(d core.Document) error {
+	f := newFile(core.Key{})
+	return f.add(d, "")
+}
+
+// storedDocuments reads documents as core writes them.
 func storedDocuments(text string) ([]core.Document, error) {
-	var docs []core.Document
-	if err := strict.Unmarshal(json.RawMessage(text), &docs); err != nil {
-		return nil, fmt.Errorf("snapshot: %w", err)
-	}
-	for i, d := range docs {
-		switch d.Kind {
-		case core.Vault, core.VaultKey, core.VaultKeyVersions, core.RoleAssignments, core.RoleDefinitions, core.DenyAssignments:
-		default:
-			return nil, fmt.Errorf("snapshot: document %d is %q, which is not one of an Azure key", i, d.Kind)
-		}
-		if d.Unreadable != "" {
-			continue
-		}
-		if _, err := checked(d); err != nil {
-			return nil, fmt.Errorf("snapshot: document %d: %w", i, err)
-		}
-	}
-	if len(docs) == 0 {
-		return nil, errors.New("snapshot: it holds no document")
-	}
-	return docs, nil
+	kinds := []core.Kind{core.Vault, core.VaultKey, core.VaultKeyVersions, core.RoleAssignments, core.RoleDefinitions, core.DenyAssignments}
+	return stored.Documents([]byte(text), "an Azure key", kinds, check)
 }

@@ -1,5 +1,9 @@
 package azurekv
 
+import (
+	"byokwatch/core/policy/wording"
+)
+
 // dataAccessCondition is the condition within Key Vault Data Access
 // Administrator: it may assign eight roles of Key Vault, Confluent's two among
 // them. Azure's client library leaves conditions of definitions out, so that it
@@ -68,7 +72,7 @@ func builtin(guid string) (role, bool) {
 // Builtin says that the judge knows by itself what a role gives, so that nobody
 // needs to read its definition. guid is the role definition's own ID.
 func Builtin(guid string) bool {
-	_, ok := builtin(fold(guid))
+	_, ok := builtin(wording.Lower(guid))
 	return ok
 }
 

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/expiry"
 	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 )
 
 // maxDates bounds how many dates the conditions of one question may name before
@@ -91,15 +93,15 @@ func (c *court) evidence(gifts []gift, bans []ban, b *brief) []core.Evidence {
 	var out []core.Evidence
 	for _, x := range bans {
 		out = append(out, core.Evidence{
-			Document: x.barrier.doc.ID, Kind: core.DenyAssignments, Statement: x.item.index, Sid: abridge(x.item.Name, 256),
-			Start: x.item.start, End: x.item.end, Clause: sum(c.canonicalBan(x, b)),
+			Document: x.barrier.doc.ID, Kind: core.DenyAssignments, Statement: x.item.index, Sid: wording.Abridge(x.item.Name, 256),
+			Start: x.item.start, End: x.item.end, Clause: core.DigestOf(c.canonicalBan(x, b)),
 			ConfluentOnly: !b.subject.own && c.onlyConfluent(x.item),
 		})
 	}
 	for _, g := range gifts {
 		out = append(out, core.Evidence{
-			Document: g.roster.doc.ID, Kind: core.RoleAssignments, Statement: g.item.index, Sid: abridge(c.roleName(g.item), 256),
-			Start: g.item.start, End: g.item.end, Clause: sum(c.canonicalGift(g, b)),
+			Document: g.roster.doc.ID, Kind: core.RoleAssignments, Statement: g.item.index, Sid: wording.Abridge(c.roleName(g.item), 256),
+			Start: g.item.start, End: g.item.end, Clause: core.DigestOf(c.canonicalGift(g, b)),
 		})
 	}
 	return out
@@ -109,7 +111,7 @@ func (c *court) evidence(gifts []gift, bans []ban, b *brief) []core.Evidence {
 func (c *court) policyEvidence(entries []*accessPolicy) []core.Evidence {
 	var out []core.Evidence
 	for _, p := range entries {
-		out = append(out, core.Evidence{Document: c.file.vault.doc.ID, Kind: core.Vault, Statement: p.index, Start: p.start, End: p.end, Clause: sum(c.canonicalPolicy(p))})
+		out = append(out, core.Evidence{Document: c.file.vault.doc.ID, Kind: core.Vault, Statement: p.index, Start: p.start, End: p.end, Clause: core.DigestOf(c.canonicalPolicy(p))})
 	}
 	return out
 }
@@ -120,17 +122,17 @@ func (c *court) roleEvidence(guid string, b *brief) []core.Evidence {
 	if !ok || r.end == 0 {
 		return nil
 	}
-	return []core.Evidence{{Document: r.doc.ID, Kind: core.RoleDefinitions, Statement: r.index, Sid: abridge(r.Name, 256), Start: r.start, End: r.end, Clause: sum("role " + c.canonicalRole(guid, b))}}
+	return []core.Evidence{{Document: r.doc.ID, Kind: core.RoleDefinitions, Statement: r.index, Sid: wording.Abridge(r.Name, 256), Start: r.start, End: r.end, Clause: core.DigestOf("role " + c.canonicalRole(guid, b))}}
 }
 
 // vaultEvidence points at the vault's description as a whole, keyEvidence at the
 // key's; said is what it says there.
 func (f *file) vaultEvidence(said string) []core.Evidence {
-	return []core.Evidence{{Document: f.vault.doc.ID, Kind: core.Vault, End: len(f.vault.doc.Text), Clause: sum(said)}}
+	return []core.Evidence{{Document: f.vault.doc.ID, Kind: core.Vault, End: len(f.vault.doc.Text), Clause: core.DigestOf(said)}}
 }
 
 func (f *file) keyEvidence(said string) []core.Evidence {
-	return []core.Evidence{{Document: f.item.doc.ID, Kind: core.VaultKey, Start: f.item.start, End: f.item.end, Clause: sum(said)}}
+	return []core.Evidence{{Document: f.item.doc.ID, Kind: core.VaultKey, Start: f.item.start, End: f.item.end, Clause: core.DigestOf(said)}}
 }
 
 // dates lists, sorted and once each, the instants at which something that is
@@ -160,33 +162,14 @@ func (c *court) dates() []time.Time {
 }
 
 // expires is the first moment after the question's at which a critical
-// permission, or a right of ours, that is Met no longer is. Between two dates
-// that conditions name nothing changes, so each date and the moment just after
-// it are all there is to look at. It leaves the court at another time.
+// permission, or a right of ours, that is Met no longer is. It leaves the court at
+// another time.
 func (c *court) expires(findings []core.Finding) time.Time {
 	named := c.dates()
-	if c.timeless || len(named) == 0 || c.at.IsZero() {
+	if c.timeless || len(named) == 0 {
 		return time.Time{}
 	}
-	var watched []core.Requirement
-	for _, f := range findings {
-		if f.Result == core.Met && f.Severity == core.Critical && f.Aspect != core.Property {
-			watched = append(watched, f.Requirement)
-		}
-	}
-	now := c.at
-	for _, date := range named {
-		for _, at := range []time.Time{date, date.Add(time.Nanosecond)} {
-			if !at.After(now) || !c.ends(watched, at) {
-				continue
-			}
-			if date.After(now) {
-				return date
-			}
-			return at
-		}
-	}
-	return time.Time{}
+	return expiry.First(c.at, named, expiry.Watched(findings), c.ends)
 }
 
 // ends says that one of needs is not Met at a time.

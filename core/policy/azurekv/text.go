@@ -1,55 +1,16 @@
 package azurekv
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
-	"byokwatch/core"
 	"byokwatch/core/pattern"
+	"byokwatch/core/policy/wording"
 )
-
-// fold is ASCII lower case. Azure compares IDs, actions and names without regard
-// to case; they are ASCII, and U+017F or U+212A must not pass for s and k.
-func fold(s string) string {
-	for i := range len(s) {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			b := []byte(s)
-			for j := i; j < len(b); j++ {
-				if 'A' <= b[j] && b[j] <= 'Z' {
-					b[j] += 'a' - 'A'
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
-}
-
-// sameFold is fold(a) == fold(b).
-func sameFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		x, y := a[i], b[i]
-		if 'A' <= x && x <= 'Z' {
-			x += 'a' - 'A'
-		}
-		if 'A' <= y && y <= 'Z' {
-			y += 'a' - 'A'
-		}
-		if x != y {
-			return false
-		}
-	}
-	return true
-}
 
 // foldAll folds a list in place.
 func foldAll(list []string) []string {
 	for i := range list {
-		list[i] = fold(list[i])
+		list[i] = wording.Lower(list[i])
 	}
 	return list
 }
@@ -114,20 +75,10 @@ var (
 	versionGrammar = pattern.New(`^[0-9a-f]{32}$`)                                                 // folded
 )
 
-// abridge cuts foreign text.
-func abridge(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for i := range s {
-		if most--; most < 0 {
-			return s[:i] + "…"
-		}
-	}
-	return s
-}
+// The words of [wording], for the other half of the package.
 
-func sum(text string) core.Digest {
-	h := sha256.Sum256([]byte(text))
-	return core.Digest("sha256:" + hex.EncodeToString(h[:]))
-}
+func fold(s string) string { return wording.Lower(s) }
+
+func sameFold(a, b string) bool { return wording.Same(a, b) }
+
+func abridge(s string, most int) string { return wording.Abridge(s, most) }

@@ -1,11 +1,10 @@
 package azurekv
 
 import (
-	"slices"
 	"strings"
 
 	"byokwatch/core"
-	"byokwatch/core/policy/truth"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -130,7 +129,7 @@ func (t trimmer) vault(text string) string {
 	tags := func(o rawjson.Object) rawjson.Object {
 		out := rawjson.Object{Tail: o.Tail}
 		for _, m := range o.Members {
-			if name := rawjson.Unquote(m.Name); sameFold(name, revocationTag) || sameFold(name, reasonTag) {
+			if name := rawjson.Unquote(m.Name); wording.Same(name, revocationTag) || wording.Same(name, reasonTag) {
 				out.Members = append(out.Members, m)
 			}
 		}
@@ -206,7 +205,7 @@ func (t trimmer) definitions(d core.Document, text string) string {
 func (t trimmer) denials(d core.Document, text string) string {
 	kept := map[int]bool{}
 	for _, x := range t.confluent.bans {
-		if x.barrier.doc == d && slices.ContainsFunc(needed(), func(a ask) bool { return t.applies(x, a) != truth.No }) {
+		if x.barrier.doc == d && t.takes(x) {
 			kept[x.item.index] = true
 		}
 	}
