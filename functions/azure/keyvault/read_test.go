@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -257,16 +258,18 @@ func TestAnAnswerAboutSomethingElseIsNone(t *testing.T) {
 	} {
 		w := given(t, reading...)
 		in := strings.NewReplacer("%v", w.vault, "%k", w.key)
-		changed := false
+		var changed atomic.Bool
 		k := w.edited(func(_, body string) string {
 			out := strings.ReplaceAll(body, in.Replace(part), in.Replace(to))
-			changed = changed || out != body
+			if out != body {
+				changed.Store(true)
+			}
 			return out
 		})
 		p, err := k.Read(t.Context(), w.payments)
 		expect(t, to, err, nil)
-		if p != nil || !changed {
-			t.Errorf("%s: taken for ours; changed: %t", to, changed)
+		if p != nil || !changed.Load() {
+			t.Errorf("%s: taken for ours; changed: %t", to, changed.Load())
 		}
 	}
 }
