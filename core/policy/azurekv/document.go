@@ -44,8 +44,10 @@ type role struct {
 	Custom      bool
 	Permissions []permission
 	gone        bool // somebody deleted it: assignments of it give nothing
-	index       int
-	start, end  int
+	// veiled says that it may have conditions that its definition does not show.
+	veiled     bool
+	index      int
+	start, end int
 }
 
 // permission is one entry of a role's or deny assignment's permissions. Actions

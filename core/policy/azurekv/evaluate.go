@@ -254,9 +254,14 @@ func (c *court) roleGives(guid string, a ask) truth.Truth {
 	}
 	out := truth.No
 	for i := range d.Permissions {
-		if d.Permissions[i].covers(a) {
-			out = out.Or(d.conditions[i].holds(c.facts(a)))
+		if !d.Permissions[i].covers(a) {
+			continue
 		}
+		holds := d.conditions[i].holds(c.facts(a))
+		if d.conditions[i] == nil && d.veiled && a.request != nil {
+			holds = truth.Unknown
+		}
+		out = out.Or(holds)
 	}
 	return out
 }

@@ -124,9 +124,9 @@ func (c *court) whyOpen(maybe []gift, open []ban, entries []*accessPolicy, b *br
 		return c.whyUnknownRole(g, rest)
 	case g.condition.turns(c.facts(asks[0])) != "":
 		return "whether " + c.label(g) + " gives it by " + c.roleName(g.item) + " can't be told: its condition " + g.condition.quoted() + " " + g.condition.turns(c.facts(asks[0])) + rest,
-			"assign the role without a condition, as Confluent asks"
+			b.unconditioned()
 	}
-	return "whether " + c.label(g) + " gives it by " + c.roleName(g.item) + " can't be told: the role itself has a condition that can't be decided" + rest, ""
+	return "whether " + c.label(g) + " gives it by " + c.roleName(g.item) + " can't be told: the role itself has a condition that can't be decided, or that is not shown" + rest, ""
 }
 
 // whyUnknownRole: only a GUID goes into the command.

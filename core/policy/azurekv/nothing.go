@@ -81,17 +81,25 @@ func (c *court) short(g gift, b *brief, a ask, permission string) (rank int, rea
 		return 0, "", ""
 	case has != truth.No:
 		return 6, c.label(g) + " gives it by " + c.roleName(g.item) + " only under the condition " + g.condition.quoted() + ", which does not hold" + g.condition.ended(c.facts(a)),
-			"assign the role without a condition, as Confluent asks"
+			b.unconditioned()
 	case d.gone:
 		return 5, c.label(g) + " gives " + c.roleName(g.item) + ", which is deleted, so that it has no effect", b.assign(permission)
 	case c.conditioned(d, a):
-		return 4, c.label(g) + " gives it by " + c.roleName(g.item) + ", which lets it assign other roles or to others only", "let it assign Confluent's two roles to Confluent's principal"
+		return 4, c.label(g) + " gives it by " + c.roleName(g.item) + ", which has a condition of its own that does not hold", b.unconditioned()
 	case d.Custom:
 		return 4, c.label(g) + " gives " + c.roleName(g.item) + ", a custom role that does not include it", "add " + permission + " to the role's " + kindOf(a)
 	case a.data && d.covers(ask{action: a.action}):
 		return 3, c.label(g) + " gives " + c.roleName(g.item) + ", which manages vaults and gives no data actions", ""
 	}
 	return 1, c.label(g) + " gives only " + c.roleName(g.item) + ", which does not include it", ""
+}
+
+// unconditioned is what to do about a condition that does not hold.
+func (b *brief) unconditioned() string {
+	if b.subject.own {
+		return "let the condition allow what the watchdog needs: to assign Confluent's two roles to Confluent's principal"
+	}
+	return "assign the role without a condition, as Confluent asks"
 }
 
 // kindOf is the list of a role's definition that an action belongs to.

@@ -1,6 +1,8 @@
 package azurekv
 
 import (
+	"slices"
+
 	"byokwatch/core/policy/wording"
 )
 
@@ -76,22 +78,28 @@ func Builtin(guid string) bool {
 	return ok
 }
 
-// role is a definition that was given, else a built-in one. Given definitions
-// have no conditions where the tool that printed them leaves them out: the
-// built-in role's own still holds.
+// role is a definition that was given, else a built-in one. Azure's tools leave
+// the conditions of built-in roles out: that of one which is known here still
+// holds, and of others nobody knows which roles they may assign. Of custom roles
+// with conditions no page speaks.
+//
+// Source: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/security#key-vault-data-access-administrator
 func (f *file) role(guid string) (role, bool) {
 	known, ok := builtin(guid)
 	given, told := f.roles[guid]
-	if !told {
+	switch {
+	case !told:
 		return known, ok
-	}
-	if !ok || given.gone {
+	case given.gone:
+		return given, true
+	case !ok:
+		given.veiled = !given.Custom
 		return given, true
 	}
 	for _, p := range known.Permissions {
 		for i := range given.Permissions {
 			if given.Permissions[i].Condition == "" && p.Condition != "" {
-				given.Permissions = append([]permission(nil), given.Permissions...)
+				given.Permissions = slices.Clone(given.Permissions)
 				given.Permissions[i].Condition, given.Permissions[i].ConditionVersion = p.Condition, p.ConditionVersion
 			}
 		}
