@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"byokwatch/core"
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
 )
@@ -41,7 +42,8 @@ func (d *draft) openLost() *record.Incident {
 	}
 	if who := d.suspect(); who != nil && (in.Who == nil || in.Who.EventID != who.EventID) {
 		if in.Who == nil {
-			in.Who = who
+			in.Who = who // he may have been noted before he was known to be the one
+			in.Others = slices.DeleteFunc(in.Others, func(c core.Change) bool { return c.EventID == who.EventID })
 		} else {
 			in.Others = appendBounded(in.Others, *who, record.MaxSeen)
 		}

@@ -34,11 +34,14 @@ func TestAnOperationOnAResourceNamesWhoDidIt(t *testing.T) {
 	rest := strings.Replace(whole, lost+"\n", "", 1)
 	for name, c := range map[string]struct {
 		events func(w *world) []core.Change
-		late   bool // the events come after the restore
+		late   bool // the restore comes first
 		want   string
 	}{
 		"the one who deleted what is missing": {func(w *world) []core.Change {
 			return []core.Change{w.bare("terraform", "Delete", lost)}
+		}, false, "terraform"},
+		"the one who is told of after somebody else": {func(w *world) []core.Change {
+			return []core.Change{w.bare("jane", "Write", "allow audit read"), w.bare("terraform", "Delete", lost)}
 		}, false, "terraform"},
 		"not somebody who deleted something else": {func(w *world) []core.Change {
 			return []core.Change{w.bare("jane", "Delete", "allow audit read")}
@@ -49,7 +52,7 @@ func TestAnOperationOnAResourceNamesWhoDidIt(t *testing.T) {
 		"nobody where the same resource was touched again": {func(w *world) []core.Change {
 			first := w.bare("terraform", "Delete", lost)
 			time.Sleep(time.Second)
-			return []core.Change{first, w.bare("jane", "Write", lost)}
+			return []core.Change{w.bare("jane", "Write", lost), first}
 		}, false, ""},
 		"the one whose edit is told once more without a name": {func(w *world) []core.Change {
 			first := w.bare("terraform", "Delete", lost)
@@ -68,7 +71,9 @@ func TestAnOperationOnAResourceNamesWhoDidIt(t *testing.T) {
 				if c.late {
 					w.tick()
 				}
-				w.mustHandle(events...)
+				for _, e := range events {
+					w.mustHandle(e)
+				}
 				w.tick()
 				w.wantText(whole)
 				who := ""
@@ -76,6 +81,9 @@ func TestAnOperationOnAResourceNamesWhoDidIt(t *testing.T) {
 					t.Fatal("no incident")
 				} else if in.Who != nil {
 					who = in.Who.Actor.ID
+					if slices.ContainsFunc(in.Others, func(o core.Change) bool { return o.EventID == in.Who.EventID }) {
+						t.Errorf("%s is named twice", who)
+					}
 				}
 				if who != c.want {
 					t.Errorf("who: %q, want %q", who, c.want)
