@@ -41,9 +41,10 @@ func (d *draft) openLost() *record.Incident {
 		in.Phase, in.Confirmed, in.Watch, in.LostAt = record.Open, time.Time{}, time.Time{}, d.Now
 	}
 	if who := d.suspect(); who != nil && (in.Who == nil || in.Who.EventID != who.EventID) {
+		// He may have been noted before he was known to be the one.
+		in.Others = slices.DeleteFunc(in.Others, func(c core.Change) bool { return c.EventID == who.EventID })
 		if in.Who == nil {
-			in.Who = who // he may have been noted before he was known to be the one
-			in.Others = slices.DeleteFunc(in.Others, func(c core.Change) bool { return c.EventID == who.EventID })
+			in.Who = who
 		} else {
 			in.Others = appendBounded(in.Others, *who, record.MaxSeen)
 		}

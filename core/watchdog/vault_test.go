@@ -191,7 +191,13 @@ func TestALossThatMayBeHalfOfAReplacementIsGivenAMinute(t *testing.T) {
 		w.wantTold()
 
 		time.Sleep(10 * time.Minute) // still watched, and gone again
-		w.mustHandle(w.edit("jane", gone))
+		w.rules.Explains = explainsDelete
+		w.cloud.set(gone)
+		w.mustHandle(w.bare("jane", "Write", "allow audit read"))
+		w.mustHandle(w.bare("mallory", "Delete", "allow kafka encrypt"))
+		if in := w.record().Incident; len(in.Others) != 3 || in.Others[1].Actor.ID != "jane" || in.Others[2].Actor.ID != "mallory" {
+			t.Errorf("who %+v, others %+v", in.Who, in.Others)
+		}
 		time.Sleep(40 * time.Second)
 		w.tick()
 		w.wantWrites(0)
