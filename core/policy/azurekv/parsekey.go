@@ -41,7 +41,7 @@ type versionList struct {
 
 // label is how a resource calls itself: the ID of Azure Resource Manager or the
 // address within the vault.
-type label struct{ id, kid, uri, name string }
+type label struct{ id, kid, uri string }
 
 func (f *file) addKey(d core.Document) error {
 	if f.item != nil {
@@ -171,7 +171,7 @@ func parseKey(text string) (vaultKey, label, error) {
 func (k *vaultKey) fields(r rawjson.Reader, l *label) []rawjson.Field {
 	attributes := k.attributes(r)
 	return []rawjson.Field{
-		once(r, "id", &l.id), once(r, "name", &l.name), once(r, "kid", &l.kid), attributes,
+		once(r, "id", &l.id), once(r, "kid", &l.kid), attributes,
 		nested(r, "properties", once(r, "keyUriWithVersion", &l.uri), once(r, "kty", &k.Type), r.Words("keyOps", &k.Operations), attributes),
 	}
 }
