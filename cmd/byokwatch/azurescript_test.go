@@ -4,6 +4,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -21,6 +22,21 @@ const (
 )
 
 type azureCloudKey struct{}
+
+// azureContainer is the one that a script's records are in.
+const azureContainer = "byokwatch"
+
+// Scripts whose records are in Blob Storage, which Azurite stands in for.
+func TestScriptsInAzurite(t *testing.T) {
+	azurite := azuretest.NeedAzurite(t)
+	if _, err := azurite.Container(t.Context(), azureContainer); err != nil {
+		t.Fatal(err)
+	}
+	runScripts(t, "testdata/azurite", func(env *testscript.Env) error {
+		env.Setenv("BYOKWATCH_BLOB_ENDPOINT", azurite.Endpoint)
+		return setup(env)
+	})
+}
 
 // setupAzure makes the Azure of one script: the vault acme-vault, with Azure RBAC
 // and the keys ledger and stock, and acme-legacy, with access policies and the

@@ -42,13 +42,16 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"byokwatch": main})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", setup) }
+
+// runScripts runs the scripts of a folder, each in a world that prepare makes.
+func runScripts(t *testing.T, dir string, prepare func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Setup:               setup,
+		Setup:               prepare,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"confluent": confluentCommand,
 			"kms":       kmsCommand,
@@ -205,7 +208,7 @@ func fillIn(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "signing.pem"), key, 0o600); err != nil {
 		return err
 	}
-	fill := strings.NewReplacer("${WORK}", filepath.ToSlash(dir), "${PUBLIC_KEY}", base64.StdEncoding.EncodeToString(spki))
+	fill := strings.NewReplacer("${WORK}", filepath.ToSlash(dir), "${PUBLIC_KEY}", base64.StdEncoding.EncodeToString(spki), "${CONTAINER}", azureContainer)
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
 		return err
