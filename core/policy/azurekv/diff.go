@@ -7,6 +7,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // Diff lists what changes between two policies by what they mean: who has which
@@ -175,12 +176,12 @@ func (d *differ) opensKey(guid string) bool {
 	}
 	for _, p := range r.Permissions {
 		for _, action := range []string{confluent.AzureKeyUnwrap, confluent.AzureKeyWrap, confluent.AzureKeyRead, "Microsoft.KeyVault/vaults/keys/decrypt/action"} {
-			if p.covers(ask{action: fold(action), data: true}) {
+			if p.covers(ask{action: wording.Lower(action), data: true}) {
 				return true
 			}
 		}
 		for _, action := range []string{rightAssign, rightPolicies, rightVaultWrite} {
-			if p.covers(ask{action: fold(action)}) {
+			if p.covers(ask{action: wording.Lower(action)}) {
 				return true
 			}
 		}
@@ -338,7 +339,7 @@ func denialsIn(text string) ([]string, error) {
 			return strings.Join(ids, ", ")
 		}
 		slices.Sort(takes)
-		line := fmt.Sprintf("%q at %s: %s to %s", abridge(x.Name, 80), x.scope, strings.Join(takes, ", "), whom(x.Principals))
+		line := fmt.Sprintf("%q at %s: %s to %s", wording.Abridge(x.Name, 80), x.scope, strings.Join(takes, ", "), whom(x.Principals))
 		if len(x.Excluded) > 0 {
 			line += ", but not to " + whom(x.Excluded)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -39,7 +40,7 @@ func (d *differ) vaults(was, is string) error {
 		{"default action", shown(before.rules(), "defaultAction"), shown(after.rules(), "defaultAction")},
 		{"public network access", shown(before.properties, "publicNetworkAccess"), shown(after.properties, "publicNetworkAccess")},
 	} {
-		if !sameFold(v.was, v.is) {
+		if !wording.Same(v.was, v.is) {
 			d.other("the vault's %s was %s and is %s", v.name, v.was, v.is)
 		}
 	}
@@ -148,7 +149,7 @@ func (s sheet) holders(idle bool) []holder {
 			out = append(out, holder{principal: e.principal, application: e.application})
 		}
 		for _, k := range e.keys {
-			if known := slices.IndexFunc(keyPermissions, func(p string) bool { return sameFold(p, k) }); known >= 0 {
+			if known := slices.IndexFunc(keyPermissions, func(p string) bool { return wording.Same(p, k) }); known >= 0 {
 				k = keyPermissions[known]
 			}
 			out[i].keys = append(out[i].keys, k)
@@ -192,7 +193,7 @@ func (d *differ) keys(was, is string) error {
 	if a, b := state(before.keyVersion), state(after.keyVersion); a != b {
 		d.other("the key was %s and is %s", a, b)
 	}
-	if !sameFold(before.Type, after.Type) {
+	if !wording.Same(before.Type, after.Type) {
 		d.other("the key was of type %s and is of type %s", orNone(before.Type), orNone(after.Type))
 	}
 	less, more := changes(foldAll(before.Operations), foldAll(after.Operations))

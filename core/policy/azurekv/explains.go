@@ -8,6 +8,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // Explains says that a change accounts for what live lost since the snapshot: by
@@ -25,11 +26,11 @@ import (
 //
 // What happens to the key itself raises no event.
 func Explains(c core.Change, live, good core.Policy, lost []core.Requirement) bool {
-	e := explanation{live: live, good: good, resource: fold(c.Resource)}
+	e := explanation{live: live, good: good, resource: wording.Lower(c.Resource)}
 	for _, r := range lost {
 		switch {
 		case r.Aspect == core.Access:
-			e.principal = cmp.Or(e.principal, fold(r.Principal))
+			e.principal = cmp.Or(e.principal, wording.Lower(r.Principal))
 			e.access = append(e.access, r.Permission)
 		case r.Permission == vaultNetwork:
 			e.network = true
@@ -40,7 +41,7 @@ func Explains(c core.Change, live, good core.Policy, lost []core.Requirement) bo
 	if e.resource == "" || len(lost) == 0 {
 		return false
 	}
-	switch fold(c.Op) {
+	switch wording.Lower(c.Op) {
 	case "microsoft.authorization/roleassignments/delete", "microsoft.authorization/roleassignments/write":
 		return e.byAssignment()
 	case "microsoft.authorization/roledefinitions/write", "microsoft.authorization/roledefinitions/delete":
@@ -142,7 +143,7 @@ func (e explanation) byDenial() bool {
 				continue
 			}
 			list, err := parseDenials(d.Text)
-			if err == nil && slices.ContainsFunc(list, func(x denial) bool { return fold(x.ID) == e.resource }) {
+			if err == nil && slices.ContainsFunc(list, func(x denial) bool { return wording.Lower(x.ID) == e.resource }) {
 				return true
 			}
 		}
@@ -155,7 +156,7 @@ func (e explanation) byDenial() bool {
 func (e explanation) vaults() (before, after sheet, ok bool) {
 	find := func(p core.Policy) (sheet, bool) {
 		for _, d := range p {
-			if id := fold(d.ID); d.Kind == core.Vault && d.Unreadable == "" && (e.resource == id || strings.HasPrefix(e.resource, id+"/")) {
+			if id := wording.Lower(d.ID); d.Kind == core.Vault && d.Unreadable == "" && (e.resource == id || strings.HasPrefix(e.resource, id+"/")) {
 				s, err := readSheet(d.Text)
 				return s, err == nil
 			}
@@ -187,7 +188,7 @@ func (e explanation) byVault() bool {
 	has := after.keys(e.principal)
 	return !before.rbac() && slices.ContainsFunc(before.keys(e.principal), func(k string) bool {
 		return !holds(has, k) && !holds(has, allPermissions) && slices.ContainsFunc(e.access, func(p string) bool {
-			return sameFold(k, allPermissions) || sameFold(k, confluent.AzureKeyPermission(p))
+			return wording.Same(k, allPermissions) || wording.Same(k, confluent.AzureKeyPermission(p))
 		})
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -143,7 +144,7 @@ func spelled(value string, values []string) string {
 		return values[0]
 	}
 	for _, v := range values {
-		if sameFold(rawjson.Unquote(value), v) {
+		if wording.Same(rawjson.Unquote(value), v) {
 			return v
 		}
 	}

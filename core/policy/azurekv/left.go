@@ -7,6 +7,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 )
 
 // left says what a candidate leaves out and why: assignments of the snapshot
@@ -68,7 +69,7 @@ func (r row) same(o row) bool { return r.at(o.scope, o.principal, o.role) && r.w
 
 // who is the principal of an assignment as people call it.
 func (r row) who() string {
-	kind := map[string]string{"serviceprincipal": "service principal ", "user": "user ", "group": "group ", "foreigngroup": "foreign group ", "device": "device "}[fold(r.kind)]
+	kind := map[string]string{"serviceprincipal": "service principal ", "user": "user ", "group": "group ", "foreigngroup": "foreign group ", "device": "device "}[wording.Lower(r.kind)]
 	return kind + r.principal
 }
 
@@ -95,11 +96,11 @@ func roleName(guid string, policies ...core.Policy) string {
 				continue
 			}
 			if i := slices.IndexFunc(list, func(r role) bool { return r.ID == guid && r.Name != "" }); i >= 0 {
-				return fmt.Sprintf("%q", abridge(list[i].Name, 80))
+				return fmt.Sprintf("%q", wording.Abridge(list[i].Name, 80))
 			}
 		}
 	}
-	return "role " + abridge(guid, 80)
+	return "role " + wording.Abridge(guid, 80)
 }
 
 // stays says what of the lost is not back, where the reason is a thing that is

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -114,7 +115,7 @@ func reinstate(live core.Policy, q core.Question) (core.Candidate, error) {
 	}
 	name, value, _ := s.tag(revocationTag)
 	names := tagged(value)
-	rest := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return sameFold(n, at.key) || n == everyKey })
+	rest := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return wording.Same(n, at.key) || n == everyKey })
 	if len(names) == 0 || slices.Contains(names, everyKey) {
 		rest = nil
 		c.Left = append(c.Left, "The tag stood for every key of the vault, and goes for all of them. Each other key stays revoked to its watchdog until it is reinstated as well.")
@@ -184,7 +185,7 @@ func (s sheet) tag(name string) (spelling, value string, ok bool) {
 		return name, "", false
 	}
 	for _, m := range o.Members {
-		if spelling = rawjson.Unquote(m.Name); sameFold(spelling, name) {
+		if spelling = rawjson.Unquote(m.Name); wording.Same(spelling, name) {
 			return spelling, rawjson.Unquote(m.Value), true
 		}
 	}
@@ -212,7 +213,7 @@ func (s sheet) withoutTag(name string) sheet {
 func (s sheet) revokes(key string) bool {
 	_, value, ok := s.tag(revocationTag)
 	names := tagged(value)
-	return ok && (len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return n == everyKey || sameFold(n, key) }))
+	return ok && (len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return n == everyKey || wording.Same(n, key) }))
 }
 
 // tagged lists the words of the revocation tag.
@@ -224,7 +225,7 @@ func tagged(value string) []string {
 func commandNames(words []string) string {
 	var out []string
 	for _, w := range words {
-		if w == everyKey || keyName.MatchString(fold(w)) {
+		if w == everyKey || keyName.MatchString(wording.Lower(w)) {
 			out = append(out, w)
 		}
 	}
@@ -293,7 +294,7 @@ func unassign(p core.Policy, at address, principal string) ([]core.Step, core.Po
 	kept := rawjson.List{Tail: l.list.Tail}
 	var out []core.Step
 	for i, r := range l.rows {
-		if r.principal != principal || r.scope != at.id && r.scope != at.vaultID || r.id != fold(assignmentID(r.scope, r.name())) {
+		if r.principal != principal || r.scope != at.id && r.scope != at.vaultID || r.id != wording.Lower(assignmentID(r.scope, r.name())) {
 			kept.Elements = append(kept.Elements, l.list.Elements[i])
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -99,7 +100,7 @@ func readEntry(text string) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	e := entry{object: o, tenant: fold(textOf(o, "tenantId")), principal: fold(textOf(o, "objectId")), application: fold(textOf(o, "applicationId"))}
+	e := entry{object: o, tenant: wording.Lower(textOf(o, "tenantId")), principal: wording.Lower(textOf(o, "objectId")), application: wording.Lower(textOf(o, "applicationId"))}
 	if none(o.Get("permissions")) {
 		return e, nil
 	}
@@ -140,7 +141,7 @@ func wordsOf(list string) ([]string, error) {
 // rbac is the permission model that is in force.
 func (s sheet) rbac() bool { return s.properties.Get("enableRbacAuthorization") == "true" }
 
-func (s sheet) tenant() string { return fold(textOf(s.properties, "tenantId")) }
+func (s sheet) tenant() string { return wording.Lower(textOf(s.properties, "tenantId")) }
 
 // own lists the access policies of a principal by itself, as opposed to those
 // for an application that acts for somebody.
@@ -238,7 +239,7 @@ func readRow(text string) (row, error) {
 		return textOf(inner, name)
 	}
 	r := row{
-		id: fold(get("id")), scope: strings.TrimRight(fold(get("scope")), "/"), principal: fold(get("principalId")), kind: get("principalType"),
+		id: wording.Lower(get("id")), scope: strings.TrimRight(wording.Lower(get("scope")), "/"), principal: wording.Lower(get("principalId")), kind: get("principalType"),
 		role: roleOf(get("roleDefinitionId")), when: newClause(get("condition"), get("conditionVersion")),
 	}
 	if r.principal == "" || r.role == "" {
@@ -350,7 +351,7 @@ func (a address) versionIn(o rawjson.Object) string {
 			return ""
 		}
 	}
-	id, version, versioned := strings.Cut(fold(textOf(o, "id")), "/versions/")
+	id, version, versioned := strings.Cut(wording.Lower(textOf(o, "id")), "/versions/")
 	switch {
 	case id != "" && id != a.id, versioned && !see(version):
 		return ""

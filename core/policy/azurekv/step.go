@@ -12,6 +12,7 @@ import (
 	"byokwatch/core"
 	"byokwatch/core/confluent"
 	"byokwatch/core/pattern"
+	"byokwatch/core/policy/wording"
 )
 
 // The operations of a Step on Azure; the names are Azure's own, as its events
@@ -231,7 +232,7 @@ const allPermissions = "all"
 
 // holds says that a list has a word, without regard to case.
 func holds(list []string, word string) bool {
-	return slices.ContainsFunc(list, func(s string) bool { return sameFold(s, word) })
+	return slices.ContainsFunc(list, func(s string) bool { return wording.Same(s, word) })
 }
 
 // vaultBody is the body of a step that changes the vault's firewall: a PATCH,

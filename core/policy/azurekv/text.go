@@ -74,11 +74,3 @@ var (
 	guidGrammar    = pattern.New(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`) // folded
 	versionGrammar = pattern.New(`^[0-9a-f]{32}$`)                                                 // folded
 )
-
-// The words of [wording], for the other half of the package.
-
-func fold(s string) string { return wording.Lower(s) }
-
-func sameFold(a, b string) bool { return wording.Same(a, b) }
-
-func abridge(s string, most int) string { return wording.Abridge(s, most) }

@@ -7,6 +7,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
 
@@ -155,7 +156,7 @@ func (u *unlocker) byRoles(lacks []core.Requirement) {
 		u.add("# Or, in the place of the custom role:")
 	}
 	for _, role := range roles {
-		if r, there := l.find(u.vaultID, u.principal, role.ID); there && r.when.text != "" && r.id == fold(assignmentID(u.vaultID, r.name())) {
+		if r, there := l.find(u.vaultID, u.principal, role.ID); there && r.when.text != "" && r.id == wording.Lower(assignmentID(u.vaultID, r.name())) {
 			u.add("# Confluent's assignment of this role has a condition now. Assign it anew without:",
 				line("az", "role", "assignment", "delete", "--ids", assignmentID(u.vaultID, r.name())))
 		}
