@@ -290,7 +290,6 @@ type edition struct {
 	state  string // "true", "false" or ""
 }
 
-func (e edition) enabled() bool  { return e.state == "true" }
 func (e edition) disabled() bool { return e.state == "false" }
 
 // editionsOf lists the versions of the key in the order of the document.
