@@ -177,11 +177,14 @@ func (z *azureStage) start(ctx context.Context, binary, addr string) error {
 			"BYOKWATCH_CONFIG=file://" + filepath.ToSlash(file), fmt.Sprintf("BYOKWATCH_CONFIG_SHA256=%x", sha256.Sum256(data)), "BYOKWATCH_SELF=" + azureSelf,
 		},
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		z.host = h
+		err = h.Ready(ctx)
 	}
-	z.host = h
-	return h.Ready(ctx)
+	if err != nil {
+		return fmt.Errorf("%s did not start: %w", binary, err)
+	}
+	return nil
 }
 
 // sorted tells the alerts on the function's standard output from its log, which

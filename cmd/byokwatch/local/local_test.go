@@ -14,17 +14,6 @@ import (
 	"byokwatch/core"
 )
 
-// buildFunction makes a function's binary as the platform runs it.
-func buildFunction(t *testing.T, pkg string) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "function")
-	out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", name, pkg).CombinedOutput()
-	if err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, out)
-	}
-	return name
-}
-
 func TestEveryScenarioEndsAsItMust(t *testing.T) {
 	t.Parallel()
 	all := functions(t)
@@ -65,38 +54,6 @@ func TestEveryScenarioEndsAsItMust(t *testing.T) {
 	}
 }
 
-// functions builds the real ones.
-func functions(t *testing.T) map[core.Cloud]string {
-	return map[core.Cloud]string{
-		core.AWS: buildFunction(t, "byokwatch/functions/aws"), core.Azure: buildHandler(t, "byokwatch/functions/azure"),
-		core.GCP: buildFunction(t, "byokwatch/functions/gcp"),
-	}
-}
-
-// buildHandler makes a custom handler, and puts beside it what the Functions host
-// looks for.
-func buildHandler(t *testing.T, pkg string) string {
-	t.Helper()
-	binary := buildFunction(t, pkg)
-	const from = "../../../functions/azure"
-	files, err := filepath.Glob(filepath.Join(from, "*", "function.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(files, filepath.Join(from, "host.json")) {
-		name, err := filepath.Rel(from, file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := os.ReadFile(file)
-		to := filepath.Join(filepath.Dir(binary), name)
-		if err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, data, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return binary
-}
-
 // idle is a service that takes every event and does nothing.
 const idle = `package main
 
@@ -119,9 +76,12 @@ func TestAFunctionThatDoesNothingFails(t *testing.T) {
 	}
 	for cloud, binary := range map[core.Cloud]string{
 		core.AWS:   buildFunction(t, "byokwatch/functions/aws/testdata/empty"),
-		core.Azure: buildHandler(t, "byokwatch/functions/azure/testdata/empty"),
+		core.Azure: buildFunction(t, "byokwatch/functions/azure/testdata/empty"),
 		core.GCP:   buildFunction(t, source),
 	} {
+		if err := furnish(binary); err != nil {
+			t.Fatal(err)
+		}
 		var out bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		err := Play(ctx, Options{Functions: map[core.Cloud]string{cloud: binary}, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
@@ -138,12 +98,16 @@ func TestAFunctionThatDoesNotStartFails(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no program that fails")
 	}
+	binary := filepath.Join(t.TempDir(), "function")
+	if err := errors.Join(os.Symlink(no, binary), furnish(binary)); err != nil {
+		t.Fatal(err)
+	}
 	for _, cloud := range Clouds() {
 		var out bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		err = Play(ctx, Options{Functions: map[core.Cloud]string{cloud: no}, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
+		err = Play(ctx, Options{Functions: map[core.Cloud]string{cloud: binary}, Scenario: "removed", Store: "dir", Dir: t.TempDir(), Out: &out})
 		cancel()
-		if err == nil || !strings.Contains(err.Error(), "did not start") {
+		if err == nil || !strings.Contains(err.Error()+out.String(), "did not start") {
 			t.Errorf("%s: error %v\n%s", cloud, err, out.String())
 		}
 	}

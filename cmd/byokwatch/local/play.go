@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -88,14 +89,19 @@ func playAll(ctx context.Context, o Options, all []scenario) error {
 		})
 	}
 	wg.Wait()
-	failed := slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
-	switch {
-	case len(failed) == 0:
-		return nil
-	case len(all) == 1:
-		return failed[0]
+	if len(all) == 1 {
+		return errs[0]
 	}
-	return fmt.Errorf("%d of %d scenarios failed", len(failed), len(all))
+	var failed []string
+	for i, s := range all {
+		if errs[i] != nil {
+			failed = append(failed, title(s.cloud)+" "+s.name)
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d scenarios failed: %s", len(failed), len(all), strings.Join(failed, ", "))
 }
 
 // wait lets the time pass in which the loss may be the first half of a
