@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"byokwatch/core/endpoint"
+	"byokwatch/functions/azure/blobstore"
 	"byokwatch/functions/azure/keyvault"
 )
 
@@ -82,24 +83,22 @@ func (c *clients) vaults() (keyvault.Access, error) {
 	return keyvault.Access{Credential: credential, ARM: arm.ClientOptions{ClientOptions: o, DisableRPRegistration: true}, Keys: o}, nil
 }
 
-// container makes the client of a container of blobs. An emulator is shown no
-// token at all.
+// container makes the client of a container of blobs.
 func (c *clients) container(account, name string) (*container.Client, error) {
 	at := c.env.endpoints[serviceBlob]
 	base, err := endpoint.AzureBlobs(at, c.cloud, account)
 	if err != nil {
 		return nil, err
 	}
-	o := &container.ClientOptions{ClientOptions: c.options()}
+	var credential azcore.TokenCredential = localCredential{}
+	if !endpoint.Loopback(at) {
+		if credential, err = c.credential(); err != nil {
+			return nil, err
+		}
+	}
+	o := c.options()
 	o.Retry = policy.RetryOptions{MaxRetries: 3, TryTimeout: 5 * time.Second, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: 2 * time.Second}
-	if endpoint.Loopback(at) {
-		return container.NewClientWithNoCredential(base+name, o)
-	}
-	credential, err := c.credential()
-	if err != nil {
-		return nil, err
-	}
-	return container.NewClient(base+name, credential, o)
+	return blobstore.Client(base, name, credential, o)
 }
 
 // newCredential speaks as the function app's managed identity. What hands out its
