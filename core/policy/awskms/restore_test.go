@@ -4,16 +4,14 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/policytest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of restores")
@@ -49,16 +47,9 @@ func key(text string) core.Policy {
 	return core.Policy{{Kind: core.KeyPolicy, ID: theKey, Text: text}, metadataOf("Enabled")}
 }
 
-// lostBetween is what Confluent lost, as the verdict over a key says it.
+// lostBetween is what Confluent lost.
 func lostBetween(live, good core.Policy, q core.Question) []core.Requirement {
-	var lost []core.Requirement
-	now, before := Judge(live, q).Findings, Judge(good, q).Findings
-	for i, f := range now {
-		if f.Severity == core.Critical && f.Aspect != core.Own && f.Result == core.Missing && before[i].Result != core.Missing {
-			lost = append(lost, f.Requirement)
-		}
-	}
-	return lost
+	return policytest.Lost(Judge, live, good, q)
 }
 
 func textOf(t testing.TB, p core.Policy) string {
@@ -74,72 +65,25 @@ func textOf(t testing.TB, p core.Policy) string {
 // to each candidate. Section names are the files; the comment says what
 // happened; "options" are words that change the question.
 func TestRestores(t *testing.T) {
-	files, err := filepath.Glob("testdata/restore/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no archives: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { playRestore(t, file) })
-	}
-}
-
-func playRestore(t *testing.T, file string) {
-	a, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var live, good core.Policy
-	q := asks()
-	verified := false
-	kept := a.Files[:0:0]
-	var want []string
-	for _, f := range a.Files {
-		text := strings.TrimSpace(string(f.Data))
-		switch {
-		case f.Name == "live":
-			live = key(text)
-			kept = append(kept, f)
-		case f.Name == "snapshot":
-			good = key(text)
-			kept = append(kept, f)
-		case f.Name == "options":
-			q, verified = options(t, text)
-			kept = append(kept, f)
-		case strings.HasPrefix(f.Name, "candidate "):
-			want = append(want, f.Name+"\n"+string(f.Data))
-		default:
-			t.Fatalf("unknown section %q", f.Name)
-		}
-	}
-	lost := lostBetween(live, good, q)
-	if len(lost) == 0 {
-		t.Fatal("nothing is lost: the archive plays nothing")
-	}
-	candidates, err := Candidates(live, good, q, lost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for i, c := range candidates {
-		if err := Guard(live, good, c, q, verified); err != nil {
-			t.Errorf("candidate %d: %v", i, err)
-		}
-		got = append(got, fmt.Sprintf("candidate %d %s\n%s", i, c.Name, describeCandidate(t, live, good, c, q, lost)))
-	}
-	if *update {
-		a.Files = kept
-		for _, g := range got {
-			name, data, _ := strings.Cut(g, "\n")
-			a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(data)})
-		}
-		if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\n\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	policytest.Restores{
+		Update: *update, Judge: Judge, Candidates: Candidates, Guard: Guard, Describe: describeCandidate,
+		Open: func(t *testing.T, inputs []policytest.Section) policytest.Restore {
+			r := policytest.Restore{Q: asks()}
+			for _, in := range inputs {
+				switch in.Name {
+				case "live":
+					r.Live = key(in.Text)
+				case "snapshot":
+					r.Good = key(in.Text)
+				case "options":
+					r.Q, r.Verified = options(t, in.Text)
+				default:
+					t.Fatalf("unknown section %q", in.Name)
+				}
+			}
+			return r
+		},
+	}.Run(t)
 }
 
 func options(t *testing.T, text string) (core.Question, bool) {
@@ -165,15 +109,15 @@ func options(t *testing.T, text string) (core.Question, bool) {
 	return q, verified
 }
 
-func describeCandidate(t *testing.T, live, good core.Policy, c core.Candidate, q core.Question, lost []core.Requirement) string {
+func describeCandidate(t *testing.T, r policytest.Restore, c core.Candidate) string {
 	var b strings.Builder
 	for _, l := range c.Left {
 		fmt.Fprintf(&b, "left: %s\n", l)
 	}
 	back := 0
 	still := map[string]int{}
-	for _, f := range Judge(c.Result, q).Findings {
-		if slices.Contains(lost, f.Requirement) {
+	for _, f := range Judge(c.Result, r.Q).Findings {
+		if slices.Contains(r.Lost, f.Requirement) {
 			if f.Result == core.Met {
 				back++
 			} else {
@@ -184,12 +128,12 @@ func describeCandidate(t *testing.T, live, good core.Policy, c core.Candidate, q
 	for _, who := range slices.Sorted(maps.Keys(still)) {
 		fmt.Fprintf(&b, "still without %d: %s\n", still[who], who)
 	}
-	fmt.Fprintf(&b, "gives back %d of %d\n", back, len(lost))
-	for _, d := range Diff(good, c.Result) {
+	fmt.Fprintf(&b, "gives back %d of %d\n", back, len(r.Lost))
+	for _, d := range Diff(r.Good, c.Result) {
 		fmt.Fprintf(&b, "than the snapshot: %s: %s\n", d.Change, d.Text)
 	}
 	text := textOf(t, c.Result)
-	if text == textOf(t, good) {
+	if text == textOf(t, r.Good) {
 		text = "(the snapshot to the byte)"
 	}
 	b.WriteString(text + "\n")

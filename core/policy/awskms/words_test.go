@@ -3,12 +3,12 @@ package awskms
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/policytest"
 )
 
 func said(differences []core.Difference) []string {
@@ -179,20 +179,7 @@ func missingOf(p core.Policy, q core.Question) []core.Requirement {
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	file := "testdata/words/" + name + ".golden"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	policytest.Golden(t, *update, name, got)
 }
 
 func TestFragments(t *testing.T) {

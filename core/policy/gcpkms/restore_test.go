@@ -3,16 +3,14 @@ package gcpkms
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/policytest"
 	"byokwatch/core/rawjson"
 )
 
@@ -96,16 +94,9 @@ func asked(q core.Question, live, good core.Policy) core.Question {
 	return q
 }
 
-// payLost is what Confluent lost, as the verdict over a key says it.
+// payLost is what Confluent lost.
 func payLost(live, good core.Policy, q core.Question) []core.Requirement {
-	var lost []core.Requirement
-	now, before := Judge(live, q).Findings, Judge(good, q).Findings
-	for i, f := range now {
-		if f.Severity == core.Critical && f.Aspect != core.Own && f.Result == core.Missing && before[i].Result != core.Missing {
-			lost = append(lost, f.Requirement)
-		}
-	}
-	return lost
+	return policytest.Lost(Judge, live, good, q)
 }
 
 func policyText(t testing.TB, p core.Policy) string {
@@ -122,79 +113,28 @@ func policyText(t testing.TB, p core.Policy) string {
 // from the defaults, with "gone" for one that is not there; "options" are words
 // that change the question.
 func TestRestores(t *testing.T) {
-	files, err := filepath.Glob("testdata/restore/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no archives: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { playRestore(t, file) })
-	}
-}
-
-func playRestore(t *testing.T, file string) {
-	a, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	live, good, q := defaults(), defaults(), payAsks()
-	kept := a.Files[:0:0]
-	var want []string
-	for _, f := range a.Files {
-		side, name, _ := strings.Cut(f.Name, "/")
-		text := strings.TrimSpace(string(f.Data))
-		switch {
-		case side == "live":
-			live = section(t, live, name, text)
-		case side == "snapshot":
-			good = section(t, good, name, text)
-		case side == "both":
-			live, good = section(t, live, name, text), section(t, good, name, text)
-		case f.Name == "options":
-			q = restoreOptions(t, text)
-		case strings.HasPrefix(f.Name, "candidate "):
-			want = append(want, f.Name+"\n"+string(f.Data))
-			continue
-		case f.Name == "none":
-			continue
-		default:
-			t.Fatalf("unknown section %q", f.Name)
-		}
-		kept = append(kept, f)
-	}
-	q = asked(q, live, good)
-	good = Trim(good, q)
-	lost := payLost(live, good, q)
-	if len(lost) == 0 {
-		t.Fatalf("nothing is lost: the archive plays nothing; live %+v", Judge(live, q).Findings)
-	}
-	candidates, err := Candidates(live, good, q, lost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for i, c := range candidates {
-		if err := Guard(live, good, c, q, false); err != nil {
-			t.Errorf("candidate %d: %v", i, err)
-		}
-		got = append(got, fmt.Sprintf("candidate %d %s\n%s", i, c.Name, describeRestore(t, live, c, q, lost)))
-	}
-	if *updateRestores {
-		a.Files = kept
-		for _, g := range got {
-			name, data, _ := strings.Cut(g, "\n")
-			a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(data)})
-		}
-		if len(got) == 0 {
-			a.Files = append(a.Files, txtar.File{Name: "none"})
-		}
-		if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\n\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	policytest.Restores{
+		Update: *updateRestores, Judge: Judge, Candidates: Candidates, Guard: Guard, Describe: describeRestore,
+		Open: func(t *testing.T, inputs []policytest.Section) policytest.Restore {
+			live, good, q := defaults(), defaults(), payAsks()
+			for _, in := range inputs {
+				switch side, name, _ := strings.Cut(in.Name, "/"); {
+				case side == "live":
+					live = section(t, live, name, in.Text)
+				case side == "snapshot":
+					good = section(t, good, name, in.Text)
+				case side == "both":
+					live, good = section(t, live, name, in.Text), section(t, good, name, in.Text)
+				case in.Name == "options":
+					q = restoreOptions(t, in.Text)
+				default:
+					t.Fatalf("unknown section %q", in.Name)
+				}
+			}
+			q = asked(q, live, good)
+			return policytest.Restore{Live: live, Good: Trim(good, q), Q: q}
+		},
+	}.Run(t)
 }
 
 func section(t *testing.T, p core.Policy, name, text string) core.Policy {
@@ -226,7 +166,7 @@ func restoreOptions(t *testing.T, text string) core.Question {
 	})
 }
 
-func describeRestore(t *testing.T, live core.Policy, c core.Candidate, q core.Question, lost []core.Requirement) string {
+func describeRestore(t *testing.T, r policytest.Restore, c core.Candidate) string {
 	var b strings.Builder
 	for _, l := range c.Left {
 		fmt.Fprintf(&b, "left: %s\n", l)
@@ -235,20 +175,20 @@ func describeRestore(t *testing.T, live core.Policy, c core.Candidate, q core.Qu
 		fmt.Fprintf(&b, "step: %s\n", s.Command)
 	}
 	back := 0
-	for _, f := range Judge(c.Result, q).Findings {
+	for _, f := range Judge(c.Result, r.Q).Findings {
 		switch {
-		case !slices.Contains(lost, f.Requirement):
+		case !slices.Contains(r.Lost, f.Requirement):
 		case f.Result != core.Missing:
 			back++
 		default:
 			fmt.Fprintf(&b, "still %s: %s\n", f.Result, f.Permission)
 		}
 	}
-	fmt.Fprintf(&b, "gives back %d of %d\n", back, len(lost))
-	for _, d := range Diff(live, c.Result) {
+	fmt.Fprintf(&b, "gives back %d of %d\n", back, len(r.Lost))
+	for _, d := range Diff(r.Live, c.Result) {
 		fmt.Fprintf(&b, "than live: %s: %s\n", d.Change, d.Text)
 	}
-	if text := policyText(t, c.Result); text != policyText(t, live) {
+	if text := policyText(t, c.Result); text != policyText(t, r.Live) {
 		b.WriteString(text + "\n")
 	}
 	return b.String()
