@@ -19,7 +19,7 @@ const (
 
 	// abreast is how many scenarios are played at a time: most of their time is
 	// waiting, and those that wait longest have places of their own.
-	abreast, waiting = 5, 16
+	abreast, waiting = 8, 16
 )
 
 // time is what a scenario takes at least.
