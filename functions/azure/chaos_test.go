@@ -67,7 +67,7 @@ func (s *story) chaos(seed uint64) {
 		e := events[rng.IntN(len(events))]
 		again(time.Duration(rng.IntN(6000))*time.Millisecond, func(limit time.Duration) int { return s.hand(e, limit) }, limit)
 	}
-	for i := range 60 {
+	for i := range 45 {
 		again(time.Duration(i)*time.Minute+1300*time.Millisecond, func(limit time.Duration) int { return s.serve(onTick, tickData, limit) }, maxSweep)
 	}
 	wg.Wait()
