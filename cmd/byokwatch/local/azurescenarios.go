@@ -35,6 +35,12 @@ func azureScenarios() []scenario {
 			with: "removed", policies: true, act: redeploys, back: true, tells: alert.Restored, keeps: azureAuditor},
 		{name: "both-roles", does: "deletes both of Confluent's assignments",
 			act: unassigns(useVault, readVault), waits: true, back: true, written: 2, tells: alert.Restored, keeps: azureAuditor},
+		{name: "replaced", does: "replaces Confluent's assignment, as Terraform does: it deletes it and makes it anew",
+			act: unassigns(useVault),
+			mends: func(_ context.Context, w *world) error {
+				_, err := w.azure.person().AssignRole(azuretest.Assignment{Scope: azureVault, Role: useVault, Principal: azureConfluent})
+				return err
+			}},
 		{name: "role-gutted", does: "takes the permissions out of Confluent's custom role; no assignment changes",
 			roles: []azuretest.Role{kafkaRole}, waits: true, back: true, tells: alert.Restored,
 			act: func(_ context.Context, w *world) error {

@@ -205,7 +205,14 @@ func (w *world) react(ctx context.Context, s scenario) error {
 	if err := w.deliver(ctx); err != nil {
 		return err
 	}
-	if s.waits {
+	switch {
+	case s.mends != nil:
+		if err := s.mends(ctx, w); err != nil {
+			return err
+		}
+		w.line.add(time.Time{}, "terraform-ci", "makes it anew: it was a replacement")
+		return errors.Join(w.deliver(ctx), w.stage.tick(ctx))
+	case s.waits:
 		if err := w.wait(ctx); err != nil {
 			return err
 		}
@@ -273,6 +280,10 @@ func (w *world) verdict(ctx context.Context, s scenario, lost time.Time) error {
 	switch {
 	case err != nil:
 		return err
+	case s.mends != nil && can && len(writes) == 0:
+		w.line.add(time.Time{}, "confluent", "has all %d permissions again, and byokwatch has written nothing: nothing was to be done", w.words.permissions)
+	case s.mends != nil:
+		return fmt.Errorf("after the pipeline made it anew Confluent has access: %t (%s); the function wrote %d times", can, why, len(writes))
 	case s.back && !can:
 		return fmt.Errorf("the key is still closed to Confluent: %s", why)
 	case s.back && len(writes) != max(1, s.written):

@@ -34,6 +34,9 @@ type scenario struct {
 	policies bool
 	roles    []azuretest.Role
 	act      func(ctx context.Context, w *world) error
+	// mends is what the pipeline does next, by which Confluent has the key again
+	// without the function.
+	mends func(ctx context.Context, w *world) error
 	// back says that Confluent is to have the key again in the end; without it
 	// the function must have left the key alone.
 	back    bool
