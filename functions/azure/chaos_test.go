@@ -78,22 +78,9 @@ func (s *story) chaos(seed uint64) {
 	s.wantAccess(true)
 	s.wantSnapshot()
 	s.wantTheirs()
-	unmarked := map[alert.Code]int{}
-	s.chat.mu.Lock()
-	for _, a := range s.chat.got {
-		if !a.Again {
-			unmarked[a.Code]++
-		}
-	}
-	s.chat.mu.Unlock()
+	unmarked := s.chat.Unmarked()
 	if unmarked[alert.Restored]+unmarked[alert.RestoredUnsure] == 0 || unmarked[alert.Restored] > 1 || unmarked[alert.Recovered] != 1 {
 		s.Errorf("seed %d: told %q", seed, s.codes())
 	}
-	for _, code := range s.codes() {
-		switch code {
-		case alert.Restored, alert.Recovered, alert.RestoredUnsure, alert.Blind, alert.CannotRestore:
-		default:
-			s.Errorf("seed %d: told %q", seed, code)
-		}
-	}
+	s.chat.WantOnly(s, alert.Restored, alert.Recovered, alert.RestoredUnsure, alert.Blind, alert.CannotRestore)
 }

@@ -283,7 +283,7 @@ func TestTwoKeysOfOneVault(t *testing.T) {
 		file := readPermissions(t)
 		grant(s.cloud, map[string][]string{"assigning": {s.group}}, []string{reader, second}, file.Restoring...)
 		s.passes(time.Minute)
-		s.chat.got = nil
+		s.chat.Forget()
 		s.strip()
 		for _, a := range s.assigned(s.vault, second) {
 			must(t, s.admin.DeleteAssignment(assignmentID(a)))

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -25,6 +24,7 @@ import (
 	"byokwatch/core/watchdog"
 	"byokwatch/functions/azure/azuretest"
 	"byokwatch/functions/azure/keyvault"
+	"byokwatch/functions/functiontest"
 	"byokwatch/functions/wiring"
 )
 
@@ -104,25 +104,11 @@ type story struct {
 	store *record.Store
 	key   core.Key
 	more  []core.Key // watched beside key
-	chat  *chat
+	chat  *functiontest.Chat
 	// policies says that the vault has access policies.
 	policies bool
 	seen     int // events delivered so far
 	runs     atomic.Int32
-}
-
-type chat struct {
-	mu  sync.Mutex
-	got []alert.Alert
-}
-
-func (c *chat) Name() string             { return "chat" }
-func (c *chat) Wants(a alert.Alert) bool { return alert.Lookup(a.Code).Class != alert.Log }
-func (c *chat) Send(_ context.Context, a alert.Alert) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.got = append(c.got, a)
-	return nil
 }
 
 // opening is how a story begins. The zero value is a vault with Azure RBAC in
@@ -138,7 +124,7 @@ type opening struct {
 func tell(t *testing.T, o opening, play func(s *story)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &story{T: t, policies: o.policies, chat: &chat{}, store: record.NewStore(storetest.NewMemory(time.Now), nil)}
+		s := &story{T: t, policies: o.policies, chat: &functiontest.Chat{}, store: record.NewStore(storetest.NewMemory(time.Now), nil)}
 		s.cloud, s.place = newCloud(t, o.azure, !o.policies)
 		if o.arm == nil {
 			o.arm = func(c *azuretest.Cloud, at place) { give(c, at.vault) }
@@ -153,7 +139,8 @@ func tell(t *testing.T, o opening, play func(s *story)) {
 		}
 		s.tick()
 		s.wantTold(alert.FirstSnapshot)
-		s.chat.got, s.seen = nil, len(s.cloud.Events())
+		s.chat.Forget()
+		s.seen = len(s.cloud.Events())
 		time.Sleep(time.Minute)
 		play(s)
 	})
@@ -283,54 +270,22 @@ func (s *story) wantAccess(want bool) {
 // wantSnapshot checks that last-known-good is one in which Confluent has access.
 func (s *story) wantSnapshot() {
 	s.Helper()
-	rec, _, err := s.store.Load(s.Context(), s.key)
-	if err != nil || rec.Snapshot == nil {
-		s.Errorf("record %+v, %v", rec, err)
-		return
-	}
-	good := rec.Snapshot.Policy
-	j := rules.Judge(good, core.Question{Key: s.key, Needs: rules.Needs(s.key, good, good), Self: self, At: rec.Snapshot.At})
-	for _, f := range j.Findings {
-		if f.Aspect == core.Access && f.Result != core.Met {
-			s.Errorf("the snapshot says that %s is %s: %s", f.Permission, f.Result, f.Reason)
-		}
-	}
+	functiontest.WantGoodSnapshot(s, s.store, s.key, rules, self)
 }
 
-func (s *story) codes() []alert.Code {
-	s.chat.mu.Lock()
-	defer s.chat.mu.Unlock()
-	var out []alert.Code
-	for _, a := range s.chat.got {
-		out = append(out, a.Code)
-	}
-	return out
-}
+func (s *story) codes() []alert.Code { return s.chat.Codes() }
 
 func (s *story) wantTold(codes ...alert.Code) {
 	s.Helper()
-	if got := s.codes(); !slices.Equal(got, codes) {
-		s.Errorf("told %q, want %q", got, codes)
-	}
+	s.chat.WantTold(s, codes...)
 }
 
-func (s *story) told(code alert.Code) alert.Alert {
-	s.chat.mu.Lock()
-	defer s.chat.mu.Unlock()
-	for _, a := range s.chat.got {
-		if a.Code == code {
-			return a
-		}
-	}
-	return alert.Alert{}
-}
+func (s *story) told(code alert.Code) alert.Alert { return s.chat.Told(code) }
 
 // commands are all that alerts told people to run.
 func (s *story) commands() string {
-	s.chat.mu.Lock()
-	defer s.chat.mu.Unlock()
 	var out []string
-	for _, a := range s.chat.got {
+	for _, a := range s.chat.Got() {
 		out = append(append(out, a.Facts.Commands...), a.Facts.Left...)
 	}
 	return strings.Join(out, "\n")

@@ -100,7 +100,7 @@ func TestThePermissionModelIsSwitched(t *testing.T) {
 				if lines := s.commands(); !strings.Contains(lines, c.command) {
 					t.Errorf("told %q, commands %q", s.codes(), lines)
 				}
-				if a := s.chat.got[0]; alert.Lookup(a.Code).Class != alert.Page || a.Facts.Who == nil || a.Facts.Who.Actor.ID != admin {
+				if a := s.chat.Got()[0]; alert.Lookup(a.Code).Class != alert.Page || a.Facts.Who == nil || a.Facts.Who.Actor.ID != admin {
 					t.Errorf("told %s, named %+v", a.Code, a.Facts.Who)
 				}
 				flip(!c.rbac)
@@ -155,7 +155,7 @@ func TestTheFirewallCloses(t *testing.T) {
 			if lines := s.commands(); !strings.Contains(lines, "az keyvault update") {
 				s.Errorf("told %q, commands %q", s.codes(), lines)
 			}
-			if who := s.chat.got[0].Facts.Who; who == nil || who.Actor.ID != admin {
+			if who := s.chat.Got()[0].Facts.Who; who == nil || who.Actor.ID != admin {
 				s.Errorf("named %+v", who)
 			}
 		}))
@@ -221,7 +221,7 @@ func TestAVersionIsDisabled(t *testing.T) {
 			tell(t, opening{}, func(s *story) {
 				must(t, s.admin.SetKeyEnabled(s.vaultKey(), version(s), false))
 				s.tick() // no event tells of it
-				if len(s.chat.got) != 1 || alert.Lookup(s.chat.got[0].Code).Class != alert.Page {
+				if len(s.chat.Got()) != 1 || alert.Lookup(s.chat.Got()[0].Code).Class != alert.Page {
 					t.Errorf("told %q", s.codes())
 				}
 				if lines := s.commands(); !strings.Contains(lines, "az keyvault key set-attributes") || !strings.Contains(lines, version(s)) {
@@ -276,7 +276,7 @@ func TestAVaultIsDeletedAndRecovered(t *testing.T) {
 				} else {
 					s.wantTold(alert.Blind)
 				}
-				s.chat.got = nil
+				s.chat.Forget()
 				time.Sleep(5 * time.Minute)
 				must(t, s.admin.RecoverVault(s.vault))
 				s.wantAccess(false)
