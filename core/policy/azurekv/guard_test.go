@@ -147,7 +147,13 @@ func TestGuardRefusesStepsThatDoAnythingElse(t *testing.T) {
 		"another command":                        edit(crypto, func(s *core.Step) { s.Command += "; rm -rf /" }),
 		"no command":                             edit(crypto, func(s *core.Step) { s.Command = "" }),
 		"no step":                                func(c *core.Candidate) { c.Steps = nil },
-		"a step that is nothing":                 func(c *core.Candidate) { c.Steps = append(c.Steps, core.Step{}) },
+		"no step, and nothing to do":             func(c *core.Candidate) { c.Steps, c.Result = nil, live },
+		"a vault without rules, and a result without": func(c *core.Candidate) {
+			c.Steps[network].Body = json.RawMessage(`{"properties":{}}`)
+			c.Steps[network].Command = rigAddress(t).open(opening{})
+			c.Result = c.Result.With(live[0])
+		},
+		"a step that is nothing": func(c *core.Candidate) { c.Steps = append(c.Steps, core.Step{}) },
 		"an access policy under Azure RBAC": func(c *core.Candidate) {
 			c.Steps = append(c.Steps, made(t, live, writes{keys: []string{"get"}}).Steps...)
 		},
@@ -278,9 +284,11 @@ func TestGuardRefusesAccessPoliciesThatGiveAnythingElse(t *testing.T) {
 				t.Fatal("nothing was tampered with")
 			}
 			bad := c
-			bad.Steps = []core.Step{s}
-			if err := Guard(live, good, bad, q, true); err == nil {
-				t.Errorf("passed: %s", s.Body)
+			for _, steps := range [][]core.Step{{s}, {s, c.Steps[0]}, {c.Steps[0], s}} {
+				bad.Steps = steps
+				if err := Guard(live, good, bad, q, true); err == nil {
+					t.Errorf("passed: %s, one of %d", s.Body, len(steps))
+				}
 			}
 		})
 	}

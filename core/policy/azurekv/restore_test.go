@@ -3,16 +3,13 @@ package azurekv
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
-
 	"byokwatch/core"
+	"byokwatch/core/policy/policytest"
 	"byokwatch/core/rawjson"
 )
 
@@ -184,98 +181,46 @@ func rigAsked(q core.Question, live, good core.Policy) core.Question {
 	return q
 }
 
-// rigLost is what was lost, as the verdict over a key says it.
+// rigLost is what was lost.
 func rigLost(live, good core.Policy, q core.Question) []core.Requirement {
-	var lost []core.Requirement
-	now, before := Judge(live, q).Findings, Judge(good, q).Findings
-	for i, f := range now {
-		if f.Severity == core.Critical && f.Aspect != core.Own && f.Result == core.Missing && before[i].Result != core.Missing {
-			lost = append(lost, f.Requirement)
-		}
-	}
-	return lost
+	return policytest.Lost(Judge, live, good, q)
 }
 
 // TestRestores plays every archive of testdata/restore: from live and snapshot
 // to each candidate. A section live/…, snapshot/… or both/… is a document that
 // differs from the defaults, in the words that rigSection reads; "options" are
-// words that change the question.
+// words that change the question. Where there is no candidate, it shows what a
+// person is told to do.
 func TestRestores(t *testing.T) {
-	files, err := filepath.Glob("testdata/restore/*.txtar")
-	if err != nil || len(files) < 30 {
-		t.Fatalf("%d archives: %v", len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { playRestore(t, file) })
-	}
-}
-
-func playRestore(t *testing.T, file string) {
-	a, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	live, good, q := rigDefaults(), rigDefaults(), rigAsks()
-	kept := a.Files[:0:0]
-	var want []string
-	for _, f := range a.Files {
-		side, name, _ := strings.Cut(f.Name, "/")
-		text := strings.TrimSpace(string(f.Data))
-		switch {
-		case side == "live":
-			live = rigSection(t, live, name, text)
-		case side == "snapshot":
-			good = rigSection(t, good, name, text)
-		case side == "both":
-			live, good = rigSection(t, live, name, text), rigSection(t, good, name, text)
-		case f.Name == "options":
-			q = rigOptions(t, text)
-		case strings.HasPrefix(f.Name, "candidate "), f.Name == "none":
-			want = append(want, f.Name+"\n"+string(f.Data))
-			continue
-		default:
-			t.Fatalf("unknown section %q", f.Name)
-		}
-		kept = append(kept, f)
-	}
-	q = rigAsked(q, live, good)
-	good = Trim(good, q)
-	lost := rigLost(live, good, q)
-	if len(lost) == 0 {
-		t.Fatal("nothing is lost: the archive plays nothing")
-	}
-	candidates, err := Candidates(live, good, q, lost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for i, c := range candidates {
-		if err := Guard(live, good, c, q, false); err != nil {
-			t.Errorf("candidate %d: %v", i, err)
-		}
-		got = append(got, fmt.Sprintf("candidate %d %s\n%s", i, c.Name, rigTold(live, c, q, lost)))
-	}
-	if len(got) == 0 {
-		var b strings.Builder
-		for _, l := range Unlock(live, q, lost) {
-			fmt.Fprintf(&b, "unlock: %s\n", l)
-		}
-		got = append(got, "none\n"+rigShort.Replace(b.String()))
-	}
-	if *updateRestores {
-		a.Files = kept
-		for _, g := range got {
-			name, data, _ := strings.Cut(g, "\n")
-			a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(data)})
-		}
-		if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\n\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	policytest.Restores{
+		Update: *updateRestores, Least: 30, Judge: Judge, Candidates: Candidates, Guard: Guard, Describe: rigTold,
+		Open: func(t *testing.T, inputs []policytest.Section) policytest.Restore {
+			live, good, q := rigDefaults(), rigDefaults(), rigAsks()
+			for _, in := range inputs {
+				switch side, name, _ := strings.Cut(in.Name, "/"); {
+				case side == "live":
+					live = rigSection(t, live, name, in.Text)
+				case side == "snapshot":
+					good = rigSection(t, good, name, in.Text)
+				case side == "both":
+					live, good = rigSection(t, live, name, in.Text), rigSection(t, good, name, in.Text)
+				case in.Name == "options":
+					q = rigOptions(t, in.Text)
+				default:
+					t.Fatalf("unknown section %q", in.Name)
+				}
+			}
+			q = rigAsked(q, live, good)
+			return policytest.Restore{Live: live, Good: Trim(good, q), Q: q}
+		},
+		None: func(r policytest.Restore) string {
+			var b strings.Builder
+			for _, l := range Unlock(r.Live, r.Q, r.Lost) {
+				fmt.Fprintf(&b, "unlock: %s\n", l)
+			}
+			return rigShort.Replace(b.String())
+		},
+	}.Run(t)
 }
 
 // rigSection reads one document of an archive:
@@ -383,7 +328,7 @@ func rigOptions(t *testing.T, text string) core.Question {
 	})
 }
 
-func rigTold(live core.Policy, c core.Candidate, q core.Question, lost []core.Requirement) string {
+func rigTold(t *testing.T, r policytest.Restore, c core.Candidate) string {
 	var b strings.Builder
 	if c.After > 0 {
 		fmt.Fprintf(&b, "after: %s\n", c.After)
@@ -395,17 +340,17 @@ func rigTold(live core.Policy, c core.Candidate, q core.Question, lost []core.Re
 		fmt.Fprintf(&b, "step: %s\n%s %s\n", s.Command, strings.TrimPrefix(s.ID, rigVault), s.Body)
 	}
 	back := 0
-	for _, f := range Judge(c.Result, q).Findings {
+	for _, f := range Judge(c.Result, r.Q).Findings {
 		switch {
-		case !slices.Contains(lost, f.Requirement):
+		case !slices.Contains(r.Lost, f.Requirement):
 		case f.Result != core.Missing:
 			back++
 		default:
 			fmt.Fprintf(&b, "still %s: %s\n", f.Result, f.Permission)
 		}
 	}
-	fmt.Fprintf(&b, "gives back %d of %d\n", back, len(lost))
-	for _, d := range Diff(live, c.Result) {
+	fmt.Fprintf(&b, "gives back %d of %d\n", back, len(r.Lost))
+	for _, d := range Diff(r.Live, c.Result) {
 		fmt.Fprintf(&b, "than live: %s: %s\n", d.Change, d.Text)
 	}
 	return rigShort.Replace(b.String())
