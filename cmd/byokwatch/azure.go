@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,14 +154,18 @@ func azureKeys(ctx context.Context, a *app) (watchdog.Cloud, error) {
 			return nil, err
 		}
 	}
-	self := a.env("BYOKWATCH_SELF")
-	if !isGUID(self) {
-		self = ""
-	}
 	keeper := keyvault.New(keyvault.Access{
 		Credential: credential, ARM: arm.ClientOptions{ClientOptions: options, DisableRPRegistration: true}, Keys: options, VaultEndpoint: vaults,
-	}, keyvault.Options{Self: self, Builtin: azurekv.Builtin})
+	}, keyvault.Options{Self: objectSelf(a.env("BYOKWATCH_SELF")), Builtin: azurekv.Builtin})
 	return azureVaults{keeper.Operator()}, nil
+}
+
+// objectSelf takes the object ID of a managed identity.
+func objectSelf(id string) string {
+	if !isGUID(id) {
+		return ""
+	}
+	return strings.ToLower(id)
 }
 
 // azureVaults is what the function has, and the steps that the command line

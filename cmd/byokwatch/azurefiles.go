@@ -25,7 +25,7 @@ var (
 	keyNameForm = pattern.New(`^[a-z0-9-]{1,127}$`)
 )
 
-// isGUID tells the object ID of a managed identity from the names of others.
+// isGUID knows an object ID, in whatever case.
 func isGUID(id string) bool { return guidForm.MatchString(strings.ToLower(id)) }
 
 // azureKey is the key that the flags describe.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +65,14 @@ func setupAzure(env *testscript.Env) error {
 		{ObjectID: azureSP, Keys: []string{"get", "list", "wrapKey", "unwrapKey"}}, {ObjectID: azureJane, Keys: []string{"all"}},
 	}})
 	env.Setenv("LEGACY", cloud.AddKey(azuretest.KeySpec{Vault: legacy, Name: "legacy"}))
+
+	// Whoever runs the tests may be logged in: no script gets at that.
+	bin := filepath.Join(env.WorkDir, ".bin")
+	az := "#!/bin/sh\necho \"ERROR: Please run 'az login' to setup account.\" >&2\nexit 1\n"
+	if err := errors.Join(os.MkdirAll(bin, 0o700), os.WriteFile(filepath.Join(bin, "az"), []byte(az), 0o700)); err != nil {
+		return err
+	}
+	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 
 	server := httptest.NewServer(cloud)
 	env.Defer(server.Close)

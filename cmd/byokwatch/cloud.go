@@ -46,7 +46,8 @@ type platform struct {
 
 	keys    func(ctx context.Context, a *app) (watchdog.Cloud, error)
 	objects func(ctx context.Context, a *app, place config.Location, keys []core.Key) (record.Objects, error)
-	self    func(id string) bool // a form that the watchdog's own identity has
+	// self is the watchdog's own identity, "" if what is set is another cloud's.
+	self func(id string) string
 
 	// How a write is confirmed, as by the function.
 	reads         int
@@ -67,7 +68,7 @@ func platformOf(cloud core.Cloud) (platform, bool) {
 			revoke: awskms.Revoke, reinstate: awskms.Reinstate, revoked: awskms.ErrRevoked, notRevoked: awskms.ErrNotRevoked,
 			policy: onKey(core.KeyPolicy), list: "Statement", decides: isKeys,
 			keys: awsKeys, objects: awsObjects,
-			self: func(id string) bool { return strings.HasPrefix(id, "arn:") },
+			self: roleSelf,
 			// https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
 			reads: 5, every: time.Second, settle: 5 * time.Minute,
 		}, true
@@ -83,7 +84,7 @@ func platformOf(cloud core.Cloud) (platform, bool) {
 			policy: policyAzure, list: "the template of the vault", decides: decidesAzure,
 			partial: "this is what the snapshot keeps: what reaches Confluent, and nobody else's. Give it back with az role assignment create, or az keyvault set-policy, which replaces all key permissions of that one identity",
 			keys:    azureKeys, objects: azureObjects,
-			self: isGUID,
+			self: objectSelf,
 			// https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
 			reads: 3, every: 2 * time.Second, settle: 10 * time.Minute,
 		}, true
@@ -99,7 +100,7 @@ func platformOf(cloud core.Cloud) (platform, bool) {
 			policy: onKey(core.IAMPolicy), list: "bindings", decides: isKeys,
 			partial: "this is what the snapshot keeps of the key's IAM policy: the bindings of Confluent's group and of everybody. Add them with gcloud kms keys add-iam-policy-binding; set-iam-policy with it would remove everybody else",
 			keys:    gcpKeys, objects: gcpObjects,
-			self: isAccount,
+			self: accountSelf,
 			// https://docs.cloud.google.com/iam/docs/access-change-propagation
 			reads: 3, every: 2 * time.Second, settle: 7 * time.Minute,
 		}, true
@@ -128,6 +129,14 @@ func onKey(kind core.Kind) func(core.Key, core.Policy) (core.Document, bool) {
 		}
 		return p[i], true
 	}
+}
+
+// roleSelf takes the ARN of a role.
+func roleSelf(id string) string {
+	if !strings.HasPrefix(id, "arn:") {
+		return ""
+	}
+	return id
 }
 
 // isKeys says that a document is the key's own, and not of what is above it.
@@ -176,12 +185,8 @@ func (a *app) watchdog(ctx context.Context, cfg *config.Config, cloud core.Cloud
 	if err != nil {
 		return nil, err
 	}
-	self := a.env("BYOKWATCH_SELF")
-	if !p.self(self) {
-		self = "" // that of another cloud's function
-	}
 	c := watchdog.Config{
-		Cloud: reach, Rules: p.rules, Store: store, Notifiers: to, Keys: keys, Self: self, Now: a.now, Log: log,
+		Cloud: reach, Rules: p.rules, Store: store, Notifiers: to, Keys: keys, Self: p.self(a.env("BYOKWATCH_SELF")), Now: a.now, Log: log,
 		Reads: p.reads, Every: p.every, Settle: p.settle,
 	}
 	if e, ok := reach.(expecter); ok {

@@ -94,11 +94,7 @@ func gcpKeys(ctx context.Context, a *app) (watchdog.Cloud, error) {
 			return nil, err
 		}
 	}
-	self := a.env("BYOKWATCH_SELF")
-	if !isAccount(self) {
-		self = ""
-	}
-	return googleKeys{cloudkms.New(c, cloudkms.Options{Self: self, Builtin: gcpkms.Builtin}), c.KMS}, nil
+	return googleKeys{cloudkms.New(c, cloudkms.Options{Self: accountSelf(a.env("BYOKWATCH_SELF")), Builtin: gcpkms.Builtin}), c.KMS}, nil
 }
 
 func client[T any](ctx context.Context, g *google, service string, open func(context.Context, ...option.ClientOption) (T, error), into *T) error {
@@ -135,8 +131,13 @@ func gcpObjects(ctx context.Context, a *app, place config.Location, _ []core.Key
 	return gcsstore.New(service, place.Bucket, place.Prefix), nil
 }
 
-// isAccount tells the address of a service account from the ARN of a role.
-func isAccount(id string) bool { return strings.Contains(id, "@") }
+// accountSelf takes the address of a service account.
+func accountSelf(id string) string {
+	if !strings.Contains(id, "@") {
+		return ""
+	}
+	return id
+}
 
 // googleKeys is what the function has, and the one step that the command line
 // alone may take: the label of a revocation.
