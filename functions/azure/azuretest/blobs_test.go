@@ -138,6 +138,7 @@ func TestTheRightsThatBlobStorageTakes(t *testing.T) {
 		"a condition on the path that holds":     {[]string{"read", "write"}, limited, func(s store) error { return s.put("prod/records/a/b.json", "1", nil) }, "write", ""},
 		"a condition on the path that does not":  {[]string{"read", "write"}, limited, func(s store) error { return s.put("prod/requests/a.json", "1", nil) }, "write", mismatch},
 		"a condition on the prefix that holds":   {[]string{"read"}, limited, func(s store) error { _, err := s.list("prod/records/azure"); return err }, "read", ""},
+		"a list has no path":                     {[]string{"read"}, strings.Replace(path, "StringLike", "StringNotEquals", 1), func(s store) error { _, err := s.list("prod/"); return err }, "read", mismatch},
 		"a condition on the prefix that doesn't": {[]string{"read"}, limited, func(s store) error { _, err := s.list("prod/"); return err }, "read", mismatch},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -112,6 +112,7 @@ func TestTheRealClientsReadAndWriteWhatAVaultIs(t *testing.T) {
 
 func TestOverLoopbackThePathOrTheHostNamesTheVault(t *testing.T) {
 	w := open(t, azuretest.Options{})
+	w.Login(azuretest.Caller{ObjectID: admin}) // counts for Resource Manager alone
 	s := httptest.NewServer(w.Cloud)
 	defer s.Close()
 	for what, change := range map[string]func(*http.Request){

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -27,8 +28,10 @@ const (
 )
 
 // supervise starts the handler, and again whenever it ends, until it has ended
-// too often or Stop is called.
+// too often or Stop is called. It keeps its thread, to whose life that of the
+// process is tied, and lets it go with itself.
 func (h *Host) supervise() {
+	runtime.LockOSThread()
 	defer close(h.over)
 	for {
 		cmd, port, err := h.start()
@@ -126,6 +129,7 @@ func (h *Host) start() (*exec.Cmd, string, error) {
 		"FUNCTIONS_CUSTOMHANDLER_WORKER_ID="+h.invocation(), "FUNCTIONS_APP_ROOT_PATH="+h.app.dir)
 	cmd.Stdout, cmd.Stderr = &liner{h: h, to: h.cfg.Stdout}, &liner{h: h, to: h.cfg.Stderr, stderr: true}
 	cmd.WaitDelay = 2 * time.Second
+	tie(cmd)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {

@@ -173,6 +173,8 @@ func TestTheSwitchBetweenPermissionModels(t *testing.T) {
 	w.check(to("WATCHER", true)) // which it is already
 	w.Assign(azuretest.Assignment{Scope: w.vault, Role: "Key Vault Data Access Administrator", Principal: watcher})
 	refused(t, "with a limited right to assign", to("WATCHER", false), 403, "AuthorizationFailed")
+	w.Assign(azuretest.Assignment{Scope: w.vault, Role: "Owner", Principal: watcher, Condition: "ActionMatches{'*'}"})
+	refused(t, "with a condition that always holds", to("WATCHER", false), 403, "AuthorizationFailed")
 	w.works(true)
 	w.check(to("ADMIN", false))
 	w.works(false)
