@@ -1,9 +1,7 @@
 package azurekv
 
 import (
-	"cmp"
 	"fmt"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +36,8 @@ const replacing = 60 * time.Second
 //     disabled are enabled.
 //
 // Each part of a candidate brings something back; after it come those without
-// one or the other part, should Azure refuse that. What gives access goes first.
+// one or the other part, should Azure refuse that, and one that makes its
+// assignments under new names. What gives access goes first.
 //
 // There is none for a revoked key, for a vault or key that is deleted or moved
 // to another tenant, and for a key that nobody can use only where that is
@@ -58,12 +57,24 @@ func Candidates(live, good core.Policy, q core.Question, lost []core.Requirement
 		return nil, err
 	}
 	var out []core.Candidate
+	last := 0 // behind all that give the whole of the access
 	for _, w := range ways {
-		c, err := b.candidate(w, ways[0])
+		c, err := b.candidate(b.name(w.set, ways[0].set), b.joined(w.set))
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, c)
+		if b.access(w.set) == b.access(ways[0].set) {
+			last = len(out)
+		}
+	}
+	// Somebody may have given the snapshot's name to another assignment.
+	if fresh, differ := b.renamed(ways); differ {
+		c, err := b.candidate(out[0].Name+" under new names", fresh)
+		if err != nil {
+			return nil, err
+		}
+		out = slices.Insert(out, last, c)
 	}
 	return out, nil
 }
@@ -227,70 +238,6 @@ func (b *bench) findGrants() error {
 	return nil
 }
 
-// way is a set of parts, as bits, and how much of the lost it brings back.
-type way struct {
-	set    uint
-	gained int
-}
-
-// ways lists the sets of parts that are worth writing, the best first: those of
-// which each part brings something back that the others do not.
-func (b bench) ways() ([]way, error) {
-	gains := make([]int, 1<<len(b.parts))
-	var out []way
-	for set := uint(1); set < uint(len(gains)); set++ {
-		gained, ok, err := b.try(b.joined(set))
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		gains[set] = gained
-		idle := false
-		for i := range b.parts {
-			less := set &^ (1 << i)
-			idle = idle || less != set && gains[less] >= gained
-		}
-		if !idle {
-			out = append(out, way{set, gained})
-		}
-	}
-	slices.SortStableFunc(out, func(x, y way) int {
-		return cmp.Or(cmp.Compare(y.gained, x.gained), cmp.Compare(bits.OnesCount(x.set), bits.OnesCount(y.set)))
-	})
-	return slices.DeleteFunc(out, func(w way) bool { return b.odd(w.set, out[0].set) }), nil
-}
-
-// odd is a set of parts that is not worth a try of its own: half of the access
-// together with something else.
-func (b bench) odd(set, best uint) bool {
-	access := uint(0)
-	for i, p := range b.parts {
-		if p.access {
-			access |= 1 << i
-		}
-	}
-	return set&access != 0 && set&^access != 0 && set&access != best&access
-}
-
-// joined is what a set of parts writes.
-func (b bench) joined(set uint) writes {
-	var w writes
-	for i, p := range b.parts {
-		if set&(1<<i) == 0 {
-			continue
-		}
-		w.grants = append(w.grants, p.grants...)
-		w.keys = append(w.keys, p.keys...)
-		w.versions = append(w.versions, p.versions...)
-		if p.opening != (opening{}) {
-			w.opening = p.opening
-		}
-	}
-	return w
-}
-
 // try counts what of the lost comes back by writing something, and says whether
 // that may be written.
 func (b bench) try(w writes) (gained int, ok bool, err error) {
@@ -334,11 +281,9 @@ func rank(r core.Result) int {
 	return 0
 }
 
-// candidate makes the steps of a way. best is the first of them all, whose
-// access goes by the plain name.
-func (b bench) candidate(w, best way) (core.Candidate, error) {
-	what := b.joined(w.set)
-	c := core.Candidate{Name: b.name(w.set, best.set)}
+// candidate makes the steps that write something.
+func (b bench) candidate(name string, what writes) (core.Candidate, error) {
+	c := core.Candidate{Name: name}
 	if len(what.grants) > 0 {
 		c.After = replacing
 	}
@@ -351,33 +296,4 @@ func (b bench) candidate(w, best way) (core.Candidate, error) {
 	}
 	c.Left, err = b.left(c.Result, what)
 	return c, err
-}
-
-// name says what a set of parts gives back, in no more words than it takes to
-// tell it from the others.
-func (b bench) name(set, best uint) string {
-	var access, whole, other []string
-	for i, p := range b.parts {
-		if p.access && best&(1<<i) != 0 {
-			whole = append(whole, p.name)
-		}
-		switch {
-		case set&(1<<i) == 0:
-		case p.access:
-			access = append(access, p.name)
-		default:
-			other = append(other, p.name)
-		}
-	}
-	head, rest := namePatch, strings.Join(other, " and ")
-	if len(whole) > 0 && !slices.Equal(access, whole) {
-		head += " (" + strings.Join(access, ", ") + " alone)"
-	}
-	switch {
-	case len(access) == 0:
-		return rest
-	case rest == "":
-		return head
-	}
-	return head + " with " + rest
 }

@@ -152,6 +152,38 @@ func TestARefusedRoleDoesNotKeepTheOther(t *testing.T) {
 	}
 }
 
+// TestANameThatIsTakenDoesNotKeepTheAssignment: the name of an assignment is its
+// own in all of Azure, and somebody may have given that of the snapshot to another.
+func TestANameThatIsTakenDoesNotKeepTheAssignment(t *testing.T) {
+	live, good, q := guardCase()
+	all, err := Candidates(live, good, q, rigLost(live, good, q))
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := lastSegment(all[0].Steps[0].ID)
+	i := slices.IndexFunc(all, func(c core.Candidate) bool {
+		return slices.ContainsFunc(c.Steps, func(s core.Step) bool { return s.Op == opAssign }) &&
+			!slices.ContainsFunc(c.Steps, func(s core.Step) bool { return strings.Contains(s.ID, taken) || strings.Contains(string(s.Body), rigReader) && len(c.Steps) == 1 })
+	})
+	if i < 0 || !strings.HasSuffix(all[i].Name, "under new names") || len(all[i].Steps) != len(all[0].Steps) || all[i].After != time.Minute {
+		t.Fatalf("candidate %d of %d", i, len(all))
+	}
+	if err := Guard(live, good, all[i], q, false); err != nil {
+		t.Error(err)
+	}
+	if a, b := Judge(all[0].Result, q).Digest, Judge(all[i].Result, q).Digest; a != b {
+		t.Error("a name is in the digest")
+	}
+	// Where the snapshot's name is the derived one, there is no other.
+	derived := strings.ReplaceAll(rigAssign(rigCrypto, rigVault), taken, derivedName(rigVault, rigPrincipal, rigCrypto))
+	good = Trim(rig(rigGiven(derived)), q)
+	live = rig(rigGiven())
+	q = rigAsked(rigAsks(), live, good)
+	if all, err = Candidates(live, good, q, rigLost(live, good, q)); err != nil || len(all) != 1 {
+		t.Errorf("%d candidates, %v", len(all), err)
+	}
+}
+
 // TestNothingIsPlannedForWhatIsWhole: no loss, no candidate, whatever differs.
 func TestNothingIsPlannedForWhatIsWhole(t *testing.T) {
 	live := rig(rigVaultDoc("networkAcls", `{"bypass": "AzureServices", "defaultAction": "Deny"}`))

@@ -113,7 +113,7 @@ func (g *guarded) grants(w writes) error {
 			return fmt.Errorf("it assigns %s, which is not a role that Confluent asks for", n.role)
 		case there:
 			return fmt.Errorf("live has %s there already", role.Name)
-		case n.name != nameFor(had, g.at, g.principal, n.role):
+		case n.name != nameFor(had, g.at, g.principal, n.role) && n.name != derivedName(g.at.vaultID, g.principal, n.role):
 			return fmt.Errorf("it calls the assignment %s", n.name)
 		case !gaveUnder(had, role, n.when):
 			return fmt.Errorf("it assigns %s wider than the snapshot gave what is in it, under a condition that is not the snapshot's, or gives what that did not", role.Name)
