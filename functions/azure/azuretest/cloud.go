@@ -149,7 +149,7 @@ type call struct {
 	method, rawURL string
 	base           string // scheme and host, and what else stands before path
 	rawQuery       string
-	query          map1
+	query          parameters
 	vars           []string // what the route's pattern captured
 	vault          *vault   // of calls on the data plane
 	who            Caller
@@ -161,11 +161,11 @@ type call struct {
 	events         []Event
 }
 
-// map1 holds the first value of each parameter of a query.
-type map1 map[string]string
+// parameters holds the first value of each parameter of a query.
+type parameters map[string]string
 
 // Get is the value of a parameter, whose name's case does not count.
-func (m map1) Get(name string) string { return m[strings.ToLower(name)] }
+func (m parameters) Get(name string) string { return m[strings.ToLower(name)] }
 
 // ServeHTTP serves every service.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -38,7 +38,7 @@
 // roles those that matter here. Of conditions it knows the attributes of role
 // assignments, blobs and the time; whatever turns on others gives nothing and,
 // in a deny assignment, denies. Codes of errors that Microsoft documents nowhere
-// are guesses, statuses are not. Bodies with members that nobody knows are
+// are guesses. Bodies with members that nobody knows are
 // refused, where Azure often ignores them. A PUT of a vault is done when it
 // answers. Nothing is wrapped in earnest: ciphertext is the version's ID and the
 // plaintext. Secrets, certificates, managed HSMs, locks, Azure Policy, Privileged

@@ -133,7 +133,7 @@ func (v *vault) showKey(k *key, at keyContent, ver version, own bool) any {
 	}
 	attributes := map[string]any{"enabled": ver.enabled, "created": ver.created.Unix(), "updated": ver.updated.Unix(), "recoveryLevel": v.recovery(), "exportable": false}
 	ver.dates(attributes)
-	return map[string]any{"id": id, "name": name, "type": kind, "location": v.location, "tags": some2(at.tags), "properties": map[string]any{
+	return map[string]any{"id": id, "name": name, "type": kind, "location": v.location, "tags": shownTags(at.tags), "properties": map[string]any{
 		"attributes": attributes, "kty": ver.kind, "keyOps": ver.ops, "keySize": ver.size, "keyUri": uri, "keyUriWithVersion": uri + "/" + ver.id}}
 }
 
@@ -146,7 +146,8 @@ func (ver version) dates(attributes map[string]any) {
 	}
 }
 
-func some2(tags map[string]string) map[string]string {
+// shownTags are tags as Azure shows them: never null.
+func shownTags(tags map[string]string) map[string]string {
 	if tags == nil {
 		return map[string]string{}
 	}

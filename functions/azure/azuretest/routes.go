@@ -121,7 +121,7 @@ func (c *Cloud) find(r *http.Request) (*call, *Failure) {
 		// So says HTTP.sys, before any service sees the request.
 		return nil, invalid("BadRequest", "Bad Request - Invalid URL")
 	}
-	k := &call{method: r.Method, path: "/" + strings.Trim(r.URL.Path, "/"), rawQuery: r.URL.RawQuery, query: map1{}}
+	k := &call{method: r.Method, path: "/" + strings.Trim(r.URL.Path, "/"), rawQuery: r.URL.RawQuery, query: parameters{}}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, invalid("BadRequest", "Bad Request - Invalid URL")
