@@ -20,6 +20,7 @@ import (
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
 	"byokwatch/functions/aws/s3store"
+	"byokwatch/functions/functiontest"
 )
 
 func (s *story) disable() {
@@ -38,9 +39,9 @@ func TestARestoreOfPolicyAndStateIsOurs(t *testing.T) {
 		s.deliver()
 		s.wantAccess(kafka, true)
 		s.passes(time.Hour)
-		t.Log(s.codes())
-		if slices.Contains(s.codes(), alert.RoleMisused) {
-			t.Errorf("told %q; our own write is called a misuse", s.codes())
+		t.Log(s.chat.Codes())
+		if slices.Contains(s.chat.Codes(), alert.RoleMisused) {
+			t.Errorf("told %q; our own write is called a misuse", s.chat.Codes())
 		}
 	})
 }
@@ -54,11 +55,11 @@ func TestTheSecondStepDenied(t *testing.T) {
 		s.edit(without)
 		s.disable()
 		s.deliver()
-		t.Log(s.codes(), s.ours())
+		t.Log(s.chat.Codes(), s.ours())
 		s.passes(time.Hour)
-		t.Log(s.codes(), s.ours())
-		if slices.Contains(s.codes(), alert.RoleMisused) {
-			t.Errorf("told %q; our own write is called a misuse", s.codes())
+		t.Log(s.chat.Codes(), s.ours())
+		if slices.Contains(s.chat.Codes(), alert.RoleMisused) {
+			t.Errorf("told %q; our own write is called a misuse", s.chat.Codes())
 		}
 	})
 }
@@ -86,8 +87,8 @@ func TestRecordSizeInALongChatOutage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, _ := jsonSize(s.chat.got[len(s.chat.got)-1])
-		t.Logf("record %d bytes, outbox %d; one %s alert %d bytes", len(obj.Data), len(rec.Outbox), s.chat.got[len(s.chat.got)-1].Code, b)
+		b, _ := jsonSize(s.chat.Got()[len(s.chat.Got())-1])
+		t.Logf("record %d bytes, outbox %d; one %s alert %d bytes", len(obj.Data), len(rec.Outbox), s.chat.Got()[len(s.chat.Got())-1].Code, b)
 		t.Logf("after a week of reminders: %d MB", b*336>>20)
 	})
 }
@@ -97,7 +98,7 @@ func jsonSize(v any) (int, error) {
 	return len(b), err
 }
 
-type downChat struct{ chat }
+type downChat struct{ functiontest.Chat }
 
 func (c *downChat) Send(context.Context, alert.Alert) error { return errors.New("down") }
 

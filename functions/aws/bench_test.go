@@ -1,54 +1,36 @@
 package main
 
 import (
-	"bufio"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"byokwatch/functions/aws/awstest"
+	"byokwatch/functions/functiontest"
 )
 
 // BenchmarkColdStart measures from the start of the process to its first poll of
 // the Runtime API, against the empty handler on the same library in the same
 // run: one of each in turn, so that both meet the same machine.
 func BenchmarkColdStart(b *testing.B) {
-	empty, full := build(b, "./testdata/empty"), build(b, ".")
 	env := process{b.TempDir(), list(lambdaEnvironment())}
 	if err := os.WriteFile(filepath.Join(env.dir, "byokwatch.yaml"), []byte(exampleConfig), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	var emptyTimes, fullTimes []time.Duration
-	var emptyPeak, fullPeak int
-	for b.Loop() {
-		t, peak := firstPoll(b, empty, env)
-		emptyTimes, emptyPeak = append(emptyTimes, t), max(emptyPeak, peak)
-		t, peak = firstPoll(b, full, env)
-		fullTimes, fullPeak = append(fullTimes, t), max(fullPeak, peak)
-	}
-	e, f := median(emptyTimes), median(fullTimes)
-	b.ReportMetric(0, "ns/op") // both together say nothing
-	b.ReportMetric(e.Seconds()*1000, "ms/empty")
-	b.ReportMetric(f.Seconds()*1000, "ms/bootstrap")
-	b.ReportMetric(float64(f)/float64(e), "ratio")
-	b.ReportMetric(float64(emptyPeak)/1024, "MB/empty")
-	b.ReportMetric(float64(fullPeak)/1024, "MB/bootstrap")
-	b.ReportMetric(megabytes(b, empty), "MB-binary/empty")
-	b.ReportMetric(megabytes(b, full), "MB-binary/bootstrap")
+	binary.ColdStart(b, func(bin string) (time.Duration, int) { return firstPoll(b, bin, env) })
 }
 
 // BenchmarkColdRestore measures what somebody waits for whose access was just
 // taken: from the start of the process, with the event at hand, to the write
 // that gives it back. The emulator answers at once, so this is our own share.
 func BenchmarkColdRestore(b *testing.B) {
-	bin := build(b, ".")
+	bin := binary.Build(b, ".")
 	var times []time.Duration
 	peak := 0
 	for b.Loop() {
@@ -76,11 +58,11 @@ func BenchmarkColdRestore(b *testing.B) {
 		if !out.OK() {
 			b.Fatalf("outcome %+v", out)
 		}
-		peak = max(peak, peakMemory(b, child(b, bin)))
+		peak = max(peak, functiontest.PeakMemory(b, child(b, bin)))
 		w.must(b, l.Stop())
 	}
 	b.ReportMetric(0, "ns/op") // most of it is the confirming, a read a second
-	b.ReportMetric(median(times).Seconds()*1000, "ms/restore")
+	b.ReportMetric(functiontest.Median(times).Seconds()*1000, "ms/restore")
 	b.ReportMetric(float64(peak)/1024, "MB/bootstrap")
 }
 
@@ -147,42 +129,9 @@ func firstPoll(tb testing.TB, bin string, p process) (time.Duration, int) {
 	defer cmd.Process.Kill()
 	select {
 	case at := <-polled:
-		return at.Sub(begun), peakMemory(tb, cmd.Process.Pid)
+		return at.Sub(begun), functiontest.PeakMemory(tb, cmd.Process.Pid)
 	case <-time.After(20 * time.Second):
 		tb.Fatalf("%s has not polled for an event in 20 s", bin)
 		return 0, 0
 	}
-}
-
-// peakMemory is VmHWM, the most that a process ever had resident, in KB; 0 on
-// systems without /proc.
-func peakMemory(tb testing.TB, pid int) int {
-	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
-			kb, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(value, "kB")))
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return kb
-		}
-	}
-	return 0
-}
-
-func megabytes(tb testing.TB, path string) float64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return float64(info.Size()) / (1 << 20)
-}
-
-func median(times []time.Duration) time.Duration {
-	slices.Sort(times)
-	return times[len(times)/2]
 }

@@ -65,22 +65,11 @@ func (s *story) chaos(seed uint64) {
 	if len(writes) > 1 {
 		s.Errorf("seed %d: the watchdog wrote %d different policies", seed, len(writes))
 	}
-	unmarked := map[alert.Code]int{}
-	for _, a := range s.chat.got {
-		if !a.Again {
-			unmarked[a.Code]++
-		}
+	unmarked := s.chat.Unmarked()
+	if unmarked[alert.Restored] > 1 || s.chat.Told(alert.Restored).Code == "" || s.chat.Told(alert.Recovered).Code == "" || unmarked[alert.Recovered] > 1 {
+		s.Errorf("seed %d: told %q", seed, s.chat.Codes())
 	}
-	if unmarked[alert.Restored] > 1 || s.told(alert.Restored).Code == "" || s.told(alert.Recovered).Code == "" || unmarked[alert.Recovered] > 1 {
-		s.Errorf("seed %d: told %q", seed, s.codes())
-	}
-	for _, code := range s.codes() {
-		switch code {
-		case alert.Restored, alert.Recovered, alert.RestoredUnsure, alert.Blind, alert.StoreReadOnly, alert.CannotRestore:
-		default:
-			s.Errorf("seed %d: told %q", seed, code)
-		}
-	}
+	s.chat.WantOnly(s, alert.Restored, alert.Recovered, alert.RestoredUnsure, alert.Blind, alert.StoreReadOnly, alert.CannotRestore)
 }
 
 // process is one delivery to a process of its own.

@@ -7,14 +7,16 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"byokwatch/functions/functiontest"
 )
 
 const secretARN = "arn:aws:secretsmanager:us-west-2:111122223333:secret:byokwatch/heartbeat-AbCdEf"
 
 // receiver is somebody outside who is called.
-func receiver(t *testing.T) (*httptest.Server, *buffer) {
+func receiver(t *testing.T) (*httptest.Server, *functiontest.Buffer) {
 	t.Helper()
-	got := &buffer{}
+	got := &functiontest.Buffer{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -66,7 +68,7 @@ func TestSecretIsReadWhenItIsUsed(t *testing.T) {
 	})
 	// The secret can't be had: the sweep is done all the same.
 	w.arm(t)
-	eventually(t, "the log says why there is no heartbeat", func() bool { return w.errorLines(t) == 1 })
+	functiontest.Eventually(t, "the log says why there is no heartbeat", func() bool { return w.errorLines(t) == 1 })
 	w.must(t, w.cloud.Attach(role, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"`+secretARN+`"}]}`))
 	w.cloud.PutSecret(secretARN, server.URL+"/hidden-token")
 	w.arm(t)
@@ -75,14 +77,14 @@ func TestSecretIsReadWhenItIsUsed(t *testing.T) {
 	}
 	server.Close()
 	w.arm(t)
-	eventually(t, "the log says that nobody answers", func() bool { return w.errorLines(t) == 2 })
+	functiontest.Eventually(t, "the log says that nobody answers", func() bool { return w.errorLines(t) == 2 })
 	if log := w.stderr.String() + w.stdout.String(); strings.Contains(log, "hidden-token") || strings.Contains(log, server.URL) {
 		t.Errorf("the secret is in the log:\n%s", log)
 	}
 }
 
 // slackWorld has Slack as its only channel, whose address is a secret.
-func slackWorld(t *testing.T) (*world, *buffer) {
+func slackWorld(t *testing.T) (*world, *functiontest.Buffer) {
 	t.Helper()
 	server, got := receiver(t)
 	w := start(t, func(files, _ map[string]string) {
@@ -115,7 +117,7 @@ func TestMissingSecretDelaysTheAlertAndNotTheRestore(t *testing.T) {
 	if out := w.invoke(t, w.put(t, payments, without)); !out.OK() || !w.confluentCan() {
 		t.Fatalf("outcome %+v", out)
 	}
-	eventually(t, "the log says that nobody was told", func() bool { return strings.Contains(w.stderr.String(), "alert not sent") })
+	functiontest.Eventually(t, "the log says that nobody was told", func() bool { return strings.Contains(w.stderr.String(), "alert not sent") })
 	if told := got.String(); told != "" {
 		t.Errorf("Slack got %q", told)
 	}

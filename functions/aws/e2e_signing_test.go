@@ -16,6 +16,7 @@ import (
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"byokwatch/functions/aws/awstest"
+	"byokwatch/functions/functiontest"
 )
 
 const signingKey = "arn:aws:kms:us-west-2:111122223333:key/51919191-12ab-34cd-56ef-1234567890ab"
@@ -27,7 +28,7 @@ func signedRestore(t *testing.T, w *world) {
 	if out := w.invoke(t, w.cloud.Tick(region)); !out.OK() {
 		t.Fatalf("outcome %+v", out)
 	}
-	eventually(t, "the first snapshot is posted", func() bool { return strings.Contains(w.stdout.String(), "PROTECTED") })
+	functiontest.Eventually(t, "the first snapshot is posted", func() bool { return strings.Contains(w.stdout.String(), "PROTECTED") })
 	if out := w.invoke(t, w.put(t, payments, without)); !out.OK() || !w.confluentCan() {
 		t.Fatalf("outcome %+v", out)
 	}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"byokwatch/functions/aws/awstest"
+	"byokwatch/functions/functiontest"
 )
 
 const (
@@ -59,27 +59,11 @@ type world struct {
 	s3     *awstest.S3
 	lambda *awstest.Lambda
 	config awstest.LambdaConfig
-	stdout *buffer // alerts
-	stderr *buffer // log
+	stdout *functiontest.Buffer // alerts
+	stderr *functiontest.Buffer // log
 }
 
 // buffer is written by the function and read by the test.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 // start makes a world: keys that Confluent can use, a role with no more rights
 // than the function needs, and the function with its configuration.
@@ -90,7 +74,7 @@ func start(tb testing.TB, change func(files, vars map[string]string)) *world {
 
 func startIn(tb testing.TB, cloud *awstest.Cloud, change func(files, vars map[string]string)) *world {
 	tb.Helper()
-	w := &world{cloud: cloud, stdout: &buffer{}, stderr: &buffer{}}
+	w := &world{cloud: cloud, stdout: &functiontest.Buffer{}, stderr: &functiontest.Buffer{}}
 	w.s3 = awstest.NewS3(w.cloud, awstest.S3Options{}, bucket)
 	w.cloud.Create(role, admin, kafka)
 	w.cloud.Login(awstest.Caller{AccessKey: "test", Principal: role, Session: "byokwatch"})
@@ -122,7 +106,7 @@ func startIn(tb testing.TB, cloud *awstest.Cloud, change func(files, vars map[st
 		env = append(env, name+"="+vars[name])
 	}
 	w.config = awstest.LambdaConfig{
-		Binary: build(tb, "."), Dir: dir, Env: env, Stdout: w.stdout, Stderr: w.stderr, Timeout: 30 * time.Second,
+		Binary: binary.Build(tb, "."), Dir: dir, Env: env, Stdout: w.stdout, Stderr: w.stderr, Timeout: 30 * time.Second,
 	}
 	l, err := awstest.StartLambda(w.config)
 	w.must(tb, err)
@@ -222,23 +206,11 @@ func (w *world) errorLines(tb testing.TB) int {
 	return n
 }
 
-// eventually waits for what the function has written to come through its pipe.
-func eventually(tb testing.TB, what string, done func() bool) {
-	tb.Helper()
-	for range 1000 {
-		if done() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	tb.Fatalf("not within 5 s: %s", what)
-}
-
 func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 	t.Parallel()
 	w := start(t, nil)
 	w.arm(t)
-	eventually(t, "the first snapshot is posted", func() bool { return strings.Contains(w.stdout.String(), "PROTECTED") })
+	functiontest.Eventually(t, "the first snapshot is posted", func() bool { return strings.Contains(w.stdout.String(), "PROTECTED") })
 	event := w.put(t, payments, without)
 	if w.confluentCan() {
 		t.Fatal("the test's own edit takes nothing away")
@@ -254,7 +226,7 @@ func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 	if last := writes[len(writes)-1]; len(writes) != 2 || last.Caller != role {
 		t.Errorf("%d writes, the last by %s; want the administrator's and ours", len(writes), last.Caller)
 	}
-	eventually(t, "the restore is told", func() bool { return strings.Contains(w.stdout.String(), "RESTORED") })
+	functiontest.Eventually(t, "the restore is told", func() bool { return strings.Contains(w.stdout.String(), "RESTORED") })
 	told := w.stdout.String()
 	for _, want := range []string{"payments", "terraform-ci", "gh-run-8812"} {
 		if !strings.Contains(told, want) {
@@ -278,7 +250,7 @@ func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 	if now := w.stdout.String(); strings.Count(now, "RESTORED") != strings.Count(told, "RESTORED") {
 		t.Errorf("the restore is told again:\n%s", now)
 	}
-	eventually(t, "four handled lines", func() bool { return strings.Count(w.stderr.String(), `"message":"handled"`) >= 4 })
+	functiontest.Eventually(t, "four handled lines", func() bool { return strings.Count(w.stderr.String(), `"message":"handled"`) >= 4 })
 	handled := 0
 	for _, line := range w.lines(t) {
 		if line["message"] == "handled" && line["key"] == payments {
@@ -367,7 +339,7 @@ func TestEverySampleEndsInNothing(t *testing.T) {
 	if n := len(w.cloud.Writes("")); n != 0 {
 		t.Errorf("%d writes", n)
 	}
-	eventually(t, "the grant that the owner revoked is told of", func() bool { return strings.Contains(w.stdout.String(), "GRANT REVOKED") })
+	functiontest.Eventually(t, "the grant that the owner revoked is told of", func() bool { return strings.Contains(w.stdout.String(), "GRANT REVOKED") })
 	if n := strings.Count(w.stdout.String(), "GRANT REVOKED"); n != 1 {
 		t.Errorf("told of %d revoked grants, want that of the owner only", n)
 	}
@@ -382,7 +354,7 @@ func TestUnparsableEventIsToldOnceAndLeftToTheDeadLetters(t *testing.T) {
 			t.Fatalf("outcome %+v, want an error at each of 3 tries", out)
 		}
 	}
-	eventually(t, "the event is told of", func() bool { return strings.Contains(w.stdout.String(), "EVENT UNREADABLE") })
+	functiontest.Eventually(t, "the event is told of", func() bool { return strings.Contains(w.stdout.String(), "EVENT UNREADABLE") })
 	if n := strings.Count(w.stdout.String(), "EVENT UNREADABLE"); n != 1 {
 		t.Errorf("told %d times, want once:\n%s", n, w.stdout)
 	}
@@ -451,7 +423,7 @@ func TestConfigurationThatCannotBeUsed(t *testing.T) {
 						t.Errorf("error %q does not say %q", try.Err.Message, test.want)
 					}
 				}
-				eventually(t, "an error line for each try", func() bool { return w.errorLines(t) >= 3*(i+1) })
+				functiontest.Eventually(t, "an error line for each try", func() bool { return w.errorLines(t) >= 3*(i+1) })
 				if n := w.errorLines(t); n != 3*(i+1) {
 					t.Errorf("%d error lines after %d tries", n, 3*(i+1))
 				}
@@ -502,7 +474,7 @@ func TestEndpointElsewhereStopsTheStart(t *testing.T) {
 	if err := w.lambda.Ready(ctx); err == nil {
 		t.Fatal("the function starts")
 	}
-	eventually(t, "the log says why", func() bool { return w.errorLines(t) > 0 })
+	functiontest.Eventually(t, "the log says why", func() bool { return w.errorLines(t) > 0 })
 	lines := w.lines(t)
 	if len(lines) == 0 || !strings.Contains(fmt.Sprint(lines[0]["error"]), "AWS_ENDPOINT_URL_KMS") {
 		t.Errorf("the log does not say why: %v", lines)

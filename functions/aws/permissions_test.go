@@ -1,18 +1,14 @@
 package main_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -23,10 +19,10 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/record"
-	"byokwatch/core/strict"
 	"byokwatch/functions/aws/awstest"
 	"byokwatch/functions/aws/kms"
 	"byokwatch/functions/aws/s3store"
+	"byokwatch/functions/functiontest"
 )
 
 // permissions is permissions.json.
@@ -53,14 +49,8 @@ type right struct {
 
 func readPermissions(t *testing.T) permissions {
 	t.Helper()
-	data, err := os.ReadFile("permissions.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var p permissions
-	if err := strict.Unmarshal(data, &p); err != nil {
-		t.Fatal(err)
-	}
+	functiontest.ReadJSON(t, "permissions.json", &p)
 	return p
 }
 
@@ -133,24 +123,17 @@ func newStage(t *testing.T, policies ...string) *stage {
 	c.Create(function, operator)
 	c.Login(awstest.Caller{AccessKey: "FUNCTION", Principal: function})
 	c.Login(awstest.Caller{AccessKey: "OPERATOR", Principal: operator})
-	check(t, c.Attach(operator, `{"Statement":{"Effect":"Allow","Action":["kms:*","s3:*"],"Resource":"*"}}`))
+	functiontest.Must(t, c.Attach(operator, `{"Statement":{"Effect":"Allow","Action":["kms:*","s3:*"],"Resource":"*"}}`))
 	for _, p := range policies {
-		check(t, c.Attach(function, p))
+		functiontest.Must(t, c.Attach(function, p))
 	}
 	for _, arn := range []string{observed, enforced, enabling} {
-		check(t, c.AddKey(awstest.NewKey{ARN: arn}))
+		functiontest.Must(t, c.AddKey(awstest.NewKey{ARN: arn}))
 	}
-	check(t, c.AddKey(awstest.NewKey{ARN: signingKey, Signing: true}))
+	functiontest.Must(t, c.AddKey(awstest.NewKey{ARN: signingKey, Signing: true}))
 	c.PutSecret(secret, "https://hooks.slack.com/services/x")
 	s.s3.SetObject(storeName, "byokwatch.yaml", []byte("mode: observe"))
 	return s
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func keyOf(arn string) core.Key { return core.Key{ID: arn, Cloud: core.AWS} }
@@ -162,35 +145,30 @@ func (s *stage) operate(t *testing.T, restoring bool) error {
 	ctx := t.Context()
 	keeper := kms.New(s.cloud.KMS("FUNCTION", here), kms.Options{})
 	signed := s.store(t, "FUNCTION")
-	var all []error
-	did := func(what string, err error) {
-		if err != nil {
-			all = append(all, fmt.Errorf("%s: %w", what, err))
-		}
-	}
+	var all functiontest.Failures
 	for _, arn := range []string{observed, enforced, enabling} {
 		k := keyOf(arn)
 		policy, err := keeper.Read(ctx, k)
-		did("read", err)
+		all.Did("read", err)
 		for _, d := range policy {
 			if d.Unreadable != "" {
-				did("read", errors.New(d.Unreadable))
+				all.Did("read", errors.New(d.Unreadable))
 			}
 		}
-		s.remember(ctx, t, did, signed, k)
+		all.Remember(t, signed, s.store(t, "OPERATOR"), k, core.KeyPolicy)
 	}
 	cfg := s.cloud.S3("FUNCTION", here)
 	_, err := cfg.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(storeName), Key: aws.String("byokwatch.yaml")})
-	did("read the configuration", err)
+	all.Did("read the configuration", err)
 	_, err = secretsmanager.NewFromConfig(s.cloud.Config("FUNCTION", here)).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(secret)})
-	did("read a secret", err)
+	all.Did("read a secret", err)
 	if restoring {
 		for _, arn := range []string{enforced, enabling} {
-			did("restore", keeper.Apply(ctx, keyOf(arn), putStep(arn, s.cloud.Policy(arn))))
+			all.Did("restore", keeper.Apply(ctx, keyOf(arn), putStep(arn, s.cloud.Policy(arn))))
 		}
-		did("enable", keeper.Apply(ctx, keyOf(enabling), core.Step{Op: "EnableKey", ID: enabling, Body: json.RawMessage(`{"KeyId":"` + enabling + `"}`)}))
+		all.Did("enable", keeper.Apply(ctx, keyOf(enabling), core.Step{Op: "EnableKey", ID: enabling, Body: json.RawMessage(`{"KeyId":"` + enabling + `"}`)}))
 	}
-	return errors.Join(all...)
+	return all.Err()
 }
 
 func putStep(arn, policy string) core.Step {
@@ -205,46 +183,11 @@ func putStep(arn, policy string) core.Step {
 func (s *stage) store(t *testing.T, who string) *record.Store {
 	t.Helper()
 	pub, err := s.cloud.KMS("OPERATOR", here).GetPublicKey(t.Context(), &sdk.GetPublicKeyInput{KeyId: aws.String(signingKey)})
-	check(t, err)
+	functiontest.Must(t, err)
 	public, err := record.ParsePublicKey(base64.StdEncoding.EncodeToString(pub.PublicKey))
-	check(t, err)
+	functiontest.Must(t, err)
 	objects := s3store.New(s.cloud.S3(who, here), storeName, "prod")
 	return record.NewStore(objects, &record.Signing{Sign: kms.Signer(s.cloud.KMS(who, here), signingKey), Public: public})
-}
-
-// remember does everything with the store that the watchdog does for one key:
-// first sight, promotion, replacement, requests, history.
-func (s *stage) remember(ctx context.Context, t *testing.T, did func(string, error), st *record.Store, k core.Key) {
-	rec, version, err := st.Load(ctx, k)
-	did("load a record that is not there", err)
-	_, _, err = st.NewestKept(ctx, k)
-	did("look for kept snapshots", err)
-	snap, err := st.Keep(ctx, k, record.Snapshot{Generation: 1, At: time.Now().UTC(), Digest: "sha256:" + core.Digest(strings.Repeat("0", 64)), Policy: core.Policy{{Kind: core.KeyPolicy, ID: k.ID, Text: "{}"}}})
-	did("keep a snapshot", err)
-	rec.Revision = "1"
-	if err == nil {
-		rec.Snapshot = &snap
-	}
-	version, err = st.Save(ctx, k, rec, version)
-	did("save a record", err)
-	rec.Revision = "2"
-	_, err = st.Save(ctx, k, rec, version)
-	did("replace a record", err)
-	_, _, err = st.Load(ctx, k)
-	did("load a record", err)
-	did("keep an incident", st.KeepIncident(ctx, k, record.Incident{ID: "i-1", Opened: time.Now().UTC()}))
-	_, _, err = st.NewestKept(ctx, k)
-	did("read kept snapshots", err)
-	_, err = st.Requests(ctx, k, nil)
-	did("look for requests", err)
-	check(t, s.store(t, "OPERATOR").Request(ctx, k, record.Hold{Until: time.Now().Add(time.Hour), By: "o", Reason: "maintenance"}))
-	names, err := st.RequestNames(ctx, core.AWS)
-	did("list requests", err)
-	got, err := st.Requests(ctx, k, names)
-	did("read requests", err)
-	if err == nil && got.Hold == nil {
-		did("read requests", errors.New("the hold is not there"))
-	}
 }
 
 // used lists "action on set" for everything that the function's role used.

@@ -26,7 +26,7 @@ func (s *story) wholeSnapshot() {
 	s.key.Restore = core.WholeSnapshot
 	s.tick() // the unsigned snapshot is not trusted any more
 	s.accept()
-	s.chat.got = nil
+	s.chat.Forget()
 	time.Sleep(time.Minute)
 }
 
@@ -62,7 +62,7 @@ func TestTheWholeSnapshotComesBack(t *testing.T) {
 		if now := s.cloud.Policy(payments); strings.Contains(now, "Describe*") {
 			t.Errorf("the other edit stayed:\n%s", now)
 		}
-		told := s.told(alert.Restored)
+		told := s.chat.Told(alert.Restored)
 		if !slices.ContainsFunc(told.Facts.Done, func(d core.Difference) bool { return strings.Contains(d.Text, "terraform-ci") }) {
 			t.Errorf("what else came back is not told: %+v", told.Facts.Done)
 		}
@@ -110,8 +110,8 @@ func TestASnapshotThatNobodySignedIsNeverWritten(t *testing.T) {
 				// The kept one, which is signed, is used instead.
 				s.wantAccess(kafka, true)
 				s.wantAccess(newcomer, false)
-				if s.told(alert.RecordLost).Code == "" {
-					t.Errorf("told %q", s.codes())
+				if s.chat.Told(alert.RecordLost).Code == "" {
+					t.Errorf("told %q", s.chat.Codes())
 				}
 			})
 		})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,6 +25,7 @@ import (
 	"byokwatch/functions/aws/cloudtrail"
 	"byokwatch/functions/aws/kms"
 	"byokwatch/functions/aws/s3store"
+	"byokwatch/functions/functiontest"
 )
 
 // A story plays the whole pipeline in virtual time: the door, the loop, the
@@ -36,19 +36,10 @@ type story struct {
 	cloud *awstest.Cloud
 	s3    *awstest.S3
 	key   core.Key
-	chat  *chat
+	chat  *functiontest.Chat
 	sign  *record.Signing
 	seen  int // events delivered so far
 	runs  int
-}
-
-type chat struct{ got []alert.Alert }
-
-func (c *chat) Name() string             { return "chat" }
-func (c *chat) Wants(a alert.Alert) bool { return alert.Lookup(a.Code).Class != alert.Log }
-func (c *chat) Send(_ context.Context, a alert.Alert) error {
-	c.got = append(c.got, a)
-	return nil
 }
 
 const (
@@ -68,7 +59,7 @@ var armedPolicy = policyOf(rootStatement, confluentStatements)
 func tell(t *testing.T, arm string, play func(s *story)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &story{T: t, chat: &chat{}}
+		s := &story{T: t, chat: &functiontest.Chat{}}
 		s.cloud = awstest.New(awstest.Options{Organizations: map[string]string{"111122223333": "o-a1b2c3d4e5", "152535741197": "o-confluent0"}})
 		s.s3 = awstest.NewS3(s.cloud, awstest.S3Options{}, bucket)
 		s.cloud.Create(role, admin, kafka, auditor, newcomer)
@@ -91,7 +82,7 @@ func tell(t *testing.T, arm string, play func(s *story)) {
 		}
 		s.tick()
 		s.wantTold(alert.FirstSnapshot)
-		s.chat.got = nil
+		s.chat.Forget()
 		time.Sleep(time.Minute)
 		play(s)
 	})
@@ -202,28 +193,9 @@ func (s *story) wantAccess(who string, want bool) {
 	}
 }
 
-func (s *story) codes() []alert.Code {
-	var out []alert.Code
-	for _, a := range s.chat.got {
-		out = append(out, a.Code)
-	}
-	return out
-}
-
 func (s *story) wantTold(codes ...alert.Code) {
 	s.Helper()
-	if got := s.codes(); !slices.Equal(got, codes) {
-		s.Errorf("told %q, want %q", got, codes)
-	}
-}
-
-func (s *story) told(code alert.Code) alert.Alert {
-	for _, a := range s.chat.got {
-		if a.Code == code {
-			return a
-		}
-	}
-	return alert.Alert{}
+	s.chat.WantTold(s, codes...)
 }
 
 func TestAccessComesBackHoweverItWasTaken(t *testing.T) {
@@ -246,11 +218,11 @@ func TestAccessComesBackHoweverItWasTaken(t *testing.T) {
 				s.wantOurs(1)
 				s.passes(time.Hour)
 				s.wantOurs(1)
-				told := s.codes()
+				told := s.chat.Codes()
 				if told[0] != alert.Restored || told[len(told)-1] != alert.Recovered {
 					t.Errorf("told %q", told)
 				}
-				who := s.told(alert.Restored).Facts.Who
+				who := s.chat.Told(alert.Restored).Facts.Who
 				if who == nil || who.Actor.ID != admin {
 					t.Errorf("named %+v", who)
 				}
@@ -290,7 +262,7 @@ func TestTheWatchdogsOwnRightGoesFirst(t *testing.T) {
 		}
 		s.put(policyOf(adminStatement, readOnly))
 		s.wantTold(alert.RightsGone, alert.LockedOut)
-		f := s.told(alert.LockedOut).Facts
+		f := s.chat.Told(alert.LockedOut).Facts
 		if len(f.Commands) == 0 || !strings.Contains(strings.Join(f.Commands, "\n"), payments) {
 			t.Errorf("commands %q", f.Commands)
 		}
@@ -431,7 +403,7 @@ func TestNothingIsWrittenForTheseEither(t *testing.T) {
 			s.tick()
 			s.wantOurs(0)
 			s.wantTold(alert.NeverHad)
-			if f := s.told(alert.NeverHad).Facts.Fragment; !strings.Contains(f, newcomer) || strings.Contains(f, kafka) {
+			if f := s.chat.Told(alert.NeverHad).Facts.Fragment; !strings.Contains(f, newcomer) || strings.Contains(f, kafka) {
 				t.Errorf("fragment %s", f)
 			}
 		})
@@ -441,8 +413,8 @@ func TestNothingIsWrittenForTheseEither(t *testing.T) {
 			s.key.Mode = core.Observe
 			s.put(without)
 			s.wantOurs(0)
-			if s.told(alert.Observed).Code == "" {
-				t.Errorf("told %q", s.codes())
+			if s.chat.Told(alert.Observed).Code == "" {
+				t.Errorf("told %q", s.chat.Codes())
 			}
 		})
 	})

@@ -74,20 +74,9 @@ func (s *story) chaos(seed uint64) {
 	if n := s.ours(); n != 1 {
 		s.Errorf("seed %d: the watchdog wrote %d policies, want one: etags let no second one through", seed, n)
 	}
-	unmarked := map[alert.Code]int{}
-	for _, a := range s.chat.got {
-		if !a.Again {
-			unmarked[a.Code]++
-		}
-	}
+	unmarked := s.chat.Unmarked()
 	if unmarked[alert.Restored]+unmarked[alert.RestoredUnsure] == 0 || unmarked[alert.Restored] > 1 || unmarked[alert.Recovered] != 1 {
-		s.Errorf("seed %d: told %q", seed, s.codes())
+		s.Errorf("seed %d: told %q", seed, s.chat.Codes())
 	}
-	for _, code := range s.codes() {
-		switch code {
-		case alert.Restored, alert.Recovered, alert.RestoredUnsure, alert.Blind, alert.StoreReadOnly, alert.CannotRestore:
-		default:
-			s.Errorf("seed %d: told %q", seed, code)
-		}
-	}
+	s.chat.WantOnly(s, alert.Restored, alert.Recovered, alert.RestoredUnsure, alert.Blind, alert.StoreReadOnly, alert.CannotRestore)
 }

@@ -15,6 +15,7 @@ import (
 	sdk "google.golang.org/api/cloudkms/v1"
 
 	"byokwatch/core/watchdog/chaostest"
+	"byokwatch/functions/functiontest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -35,7 +36,7 @@ func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 			t.Parallel()
 			w := start(t, nil)
 			w.want(t, w.cloud.Tick(form, w.url), http.StatusOK)
-			eventually(t, "the first snapshot is posted", func() bool { return strings.Contains(w.stdout.String(), "PROTECTED") })
+			functiontest.Eventually(t, "the first snapshot is posted", func() bool { return strings.Contains(w.stdout.String(), "PROTECTED") })
 			event := w.put(t, wiped)
 			if w.confluentCan() {
 				t.Fatal("the test's own edit takes nothing away")
@@ -48,7 +49,7 @@ func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 			if last := writes[len(writes)-1]; last.Caller != watcher || !slices.Equal(theirs(t, last.Before), theirs(t, last.After)) {
 				t.Errorf("the last write is by %s:\n%s", last.Caller, last.After)
 			}
-			eventually(t, "the restore is told", func() bool { return strings.Contains(w.stdout.String(), "RESTORED") })
+			functiontest.Eventually(t, "the restore is told", func() bool { return strings.Contains(w.stdout.String(), "RESTORED") })
 			told := w.stdout.String()
 			for _, want := range []string{"payments", "admin@acme.example", "Terraform"} {
 				if !strings.Contains(told, want) {
@@ -69,7 +70,7 @@ func TestConfluentIsRemovedAndGivenBack(t *testing.T) {
 			handled := func() int {
 				return len(slices.DeleteFunc(w.lines(t), func(l map[string]any) bool { return l["message"] != "handled" || l["key"] != payments }))
 			}
-			eventually(t, "four handled lines", func() bool { return handled() == 4 })
+			functiontest.Eventually(t, "four handled lines", func() bool { return handled() == 4 })
 			for _, line := range w.lines(t) {
 				if line["message"] == "handled" && (line["invocation"] == nil || line["verdict"] == nil || line["plan"] == nil || line["outcome"] == nil) {
 					t.Errorf("log line lacks a field: %v", line)
@@ -119,7 +120,7 @@ func TestWhatCannotBeReadIsToldOnceAndKeptByThePlatform(t *testing.T) {
 	for range 3 {
 		w.want(t, bad(entry), http.StatusInternalServerError)
 	}
-	eventually(t, "each is logged", func() bool { return len(w.errorLines(t)) == 3 })
+	functiontest.Eventually(t, "each is logged", func() bool { return len(w.errorLines(t)) == 3 })
 	if n := strings.Count(w.stdout.String(), "EVENT UNREADABLE"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, w.stdout.String())
 	}
@@ -208,7 +209,7 @@ func TestTheConfigurationIsPinned(t *testing.T) {
 			if test.want == "" {
 				return
 			}
-			eventually(t, "the error is logged", func() bool { return len(w.errorLines(t)) > 0 })
+			functiontest.Eventually(t, "the error is logged", func() bool { return len(w.errorLines(t)) > 0 })
 			if lines := w.errorLines(t); len(lines) != 1 || !strings.Contains(fmt.Sprint(lines[0]), test.want) {
 				t.Errorf("error lines %v", lines)
 			}
@@ -250,7 +251,7 @@ func TestWhatStopsTheProcess(t *testing.T) {
 		"a store of somebody else":     "STORAGE_EMULATOR_HOST=storage.evil.example",
 		"no port":                      "PORT=http",
 	} {
-		cmd := exec.Command(build(t, "."))
+		cmd := exec.Command(binary.Build(t, "."))
 		cmd.Env = []string{setting}
 		out, err := cmd.CombinedOutput()
 		if err == nil || strings.Count(string(out), "\n") != 1 || !strings.Contains(string(out), strings.Split(setting, "=")[0]) {

@@ -58,7 +58,7 @@ func TestAccessComesBackHoweverItWasTaken(t *testing.T) {
 				s.wantOurs(1)
 				s.wantSnapshot()
 				s.wantRecovered()
-				who := s.told(alert.Restored).Facts.Who
+				who := s.chat.Told(alert.Restored).Facts.Who
 				if who == nil || who.Actor.ID != "admin@acme.example" || !strings.HasPrefix(who.Actor.Agent, "Terraform/") {
 					t.Errorf("named %+v", who)
 				}
@@ -90,7 +90,7 @@ func TestPredefinedRolesStandInForADeadCustomRole(t *testing.T) {
 					t.Errorf("policy\n%s", now)
 				}
 				if !strings.Contains(s.commands(), "gcloud iam roles") {
-					t.Errorf("no command repairs the role: %q; told %q", s.commands(), s.codes())
+					t.Errorf("no command repairs the role: %q; told %q", s.commands(), s.chat.Codes())
 				}
 				s.passes(time.Hour)
 				s.wantOurs(1)
@@ -127,8 +127,8 @@ func TestConfluentsGroupIsDeleted(t *testing.T) {
 		s.cloud.Delete(group)
 		s.tick()
 		s.wantOurs(0)
-		if s.told(alert.CannotRestore).Code == "" && s.told(alert.LockedOut).Code == "" {
-			t.Errorf("told %q", s.codes())
+		if s.chat.Told(alert.CannotRestore).Code == "" && s.chat.Told(alert.LockedOut).Code == "" {
+			t.Errorf("told %q", s.chat.Codes())
 		}
 		s.cloud.Recover(group)
 		s.passes(45 * time.Minute)
@@ -145,7 +145,7 @@ func TestAConditionThatEnds(t *testing.T) {
 		s.tick()
 		s.wantTold(alert.Expiring, alert.NeedsAcceptance)
 		s.wantOurs(0)
-		s.chat.got = nil
+		s.chat.Forget()
 		s.passes(2 * time.Hour)
 		s.wantOurs(0)
 		s.passes(2 * time.Hour)
@@ -154,8 +154,8 @@ func TestAConditionThatEnds(t *testing.T) {
 		s.wantAccess(true)
 		s.wantOurs(1)
 		s.wantTheirs()
-		if s.told(alert.Restored).Code == "" {
-			t.Errorf("told %q", s.codes())
+		if s.chat.Told(alert.Restored).Code == "" {
+			t.Errorf("told %q", s.chat.Codes())
 		}
 		s.wantSnapshot()
 	})
@@ -173,12 +173,12 @@ func TestAnAcceptedConditionThatEnds(t *testing.T) {
 		must(s, err)
 		must(s, s.store.Request(s.Context(), s.key, record.Accept{Digest: p.Judgement.Digest, By: "jane"}))
 		s.passes(30 * time.Minute)
-		s.chat.got = nil
+		s.chat.Forget()
 		s.passes(4 * time.Hour)
 		s.wantOurs(0)
 		s.wantAccess(false)
-		if len(s.chat.got) == 0 || !slices.ContainsFunc(s.codes(), func(c alert.Code) bool { return alert.Lookup(c).Severity == alert.Critical }) {
-			t.Errorf("told %q", s.codes())
+		if len(s.chat.Got()) == 0 || !slices.ContainsFunc(s.chat.Codes(), func(c alert.Code) bool { return alert.Lookup(c).Severity == alert.Critical }) {
+			t.Errorf("told %q", s.chat.Codes())
 		}
 	})
 }
@@ -211,7 +211,7 @@ func TestAnEventOnTheProjectReachesEachKeyOnce(t *testing.T) {
 		s.more = []core.Key{s.key}
 		s.more[0].ID, s.more[0].Label = orders, "orders"
 		s.tick()
-		s.chat.got = nil
+		s.chat.Forget()
 		var p crm.Policy
 		must(s, json.Unmarshal([]byte(allow(above...)), &p))
 		_, err := s.admin.Projects.Projects.SetIamPolicy(project, &crm.SetIamPolicyRequest{Policy: &p}).Do()
@@ -227,8 +227,8 @@ func TestAnEventOnTheProjectReachesEachKeyOnce(t *testing.T) {
 		if n := len(s.cloud.Writes(orders)); n != 1 {
 			t.Errorf("%d writes to the second key", n)
 		}
-		if n := strings.Count(fmt.Sprint(s.codes()), "restored"); n != 2 {
-			t.Errorf("told %q", s.codes())
+		if n := strings.Count(fmt.Sprint(s.chat.Codes()), "restored"); n != 2 {
+			t.Errorf("told %q", s.chat.Codes())
 		}
 	})
 }
@@ -253,8 +253,8 @@ func TestADenyPolicy(t *testing.T) {
 				s.deliver()
 				s.wantTold(test.first)
 				s.passes(35 * time.Minute)
-				if a := s.told(alert.CannotRestore); !strings.Contains(strings.Join(a.Facts.Commands, "\n"), "gcloud iam policies update no-outsiders") {
-					t.Errorf("told %q, commands %q", s.codes(), a.Facts.Commands)
+				if a := s.chat.Told(alert.CannotRestore); !strings.Contains(strings.Join(a.Facts.Commands, "\n"), "gcloud iam policies update no-outsiders") {
+					t.Errorf("told %q, commands %q", s.chat.Codes(), a.Facts.Commands)
 				}
 				s.wantOurs(0)
 				s.wantSnapshot()
@@ -262,8 +262,8 @@ func TestADenyPolicy(t *testing.T) {
 				must(s, err)
 				s.passes(45 * time.Minute)
 				s.wantAccess(true)
-				if last := s.codes()[len(s.codes())-1]; last != alert.Recovered {
-					t.Errorf("told %q", s.codes())
+				if last := s.chat.Codes()[len(s.chat.Codes())-1]; last != alert.Recovered {
+					t.Errorf("told %q", s.chat.Codes())
 				}
 			})
 		})
@@ -274,13 +274,13 @@ func TestAVersionIsDisabled(t *testing.T) {
 	t.Run("and pages until it is enabled", func(t *testing.T) {
 		tell(t, armed, func(s *story) {
 			s.setState(1, "DISABLED")
-			if len(s.chat.got) != 1 || alert.Lookup(s.chat.got[0].Code).Class != alert.Page {
-				t.Errorf("told %q", s.codes())
+			if len(s.chat.Got()) != 1 || alert.Lookup(s.chat.Got()[0].Code).Class != alert.Page {
+				t.Errorf("told %q", s.chat.Codes())
 			}
 			if !strings.Contains(s.commands(), "gcloud kms keys versions enable 1") {
 				t.Errorf("commands %q", s.commands())
 			}
-			if who := s.chat.got[0].Facts.Who; who == nil || who.Actor.ID != "admin@acme.example" {
+			if who := s.chat.Got()[0].Facts.Who; who == nil || who.Actor.ID != "admin@acme.example" {
 				t.Errorf("named %+v", who)
 			}
 			if got := s.cloud.State(payments + "/cryptoKeyVersions/1"); got != gcptest.Disabled {
@@ -288,8 +288,8 @@ func TestAVersionIsDisabled(t *testing.T) {
 			}
 			s.setState(1, "ENABLED")
 			s.passes(45 * time.Minute)
-			if last := s.codes()[len(s.codes())-1]; last != alert.Recovered {
-				t.Errorf("told %q", s.codes())
+			if last := s.chat.Codes()[len(s.chat.Codes())-1]; last != alert.Recovered {
+				t.Errorf("told %q", s.chat.Codes())
 			}
 		})
 	})
@@ -321,16 +321,16 @@ func TestAnAuthoritativeWipeThatTakesOursToo(t *testing.T) {
 	t.Run("where it had nothing above", func(t *testing.T) {
 		tell(t, allow(append(slices.Clone(ours), gives, own)...), func(s *story) {
 			must(s, s.cloud.SetPolicy(project, allow(bind("roles/owner", admin))))
-			s.chat.got = nil
+			s.chat.Forget()
 			s.edit(allow())
 			event := s.cloud.Events()[0]
 			// We can't look, so the event is not done with; whoever may is told.
-			if code := s.serve(event.Request(gcptest.Push, "http://function/"), 2*time.Minute); code != http.StatusInternalServerError && s.told(alert.LockedOut).Code == "" {
-				t.Errorf("answered %d, told %q", code, s.codes())
+			if code := s.serve(event.Request(gcptest.Push, "http://function/"), 2*time.Minute); code != http.StatusInternalServerError && s.chat.Told(alert.LockedOut).Code == "" {
+				t.Errorf("answered %d, told %q", code, s.chat.Codes())
 			}
 			s.wantOurs(0)
-			if len(s.chat.got) == 0 || alert.Lookup(s.chat.got[0].Code).Class != alert.Page {
-				t.Errorf("told %q", s.codes())
+			if len(s.chat.Got()) == 0 || alert.Lookup(s.chat.Got()[0].Code).Class != alert.Page {
+				t.Errorf("told %q", s.chat.Codes())
 			}
 			must(s, s.cloud.SetPolicy(project, allow(bind("roles/owner", admin), own)))
 			s.deliver()
@@ -388,15 +388,15 @@ func TestARevocationByLabelStands(t *testing.T) {
 		s.passes(2 * time.Hour)
 		s.wantOurs(0)
 		s.wantAccess(false)
-		if s.told(alert.Revoked).Code == "" {
-			t.Errorf("told %q", s.codes())
+		if s.chat.Told(alert.Revoked).Code == "" {
+			t.Errorf("told %q", s.chat.Codes())
 		}
 		_, err = s.admin.KMS.Projects.Locations.KeyRings.CryptoKeys.Patch(payments, &sdk.CryptoKey{}).UpdateMask("labels").Do()
 		must(s, err)
 		s.passes(time.Hour)
 		s.wantOurs(0)
-		if s.told(alert.MarkerGone).Code == "" {
-			t.Errorf("told %q", s.codes())
+		if s.chat.Told(alert.MarkerGone).Code == "" {
+			t.Errorf("told %q", s.chat.Codes())
 		}
 	})
 }

@@ -1,19 +1,16 @@
 package main_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"path"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	sdk "google.golang.org/api/cloudkms/v1"
@@ -23,7 +20,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/record"
-	"byokwatch/core/strict"
+	"byokwatch/functions/functiontest"
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
 	"byokwatch/functions/gcp/gcsstore"
@@ -59,14 +56,8 @@ type right struct {
 
 func readPermissions(t *testing.T) permissions {
 	t.Helper()
-	data, err := os.ReadFile("permissions.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var p permissions
-	if err := strict.Unmarshal(data, &p); err != nil {
-		t.Fatal(err)
-	}
+	functiontest.ReadJSON(t, "permissions.json", &p)
 	return p
 }
 
@@ -97,13 +88,6 @@ func filled() map[string][]string {
 	}
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // stage is a project with three protected keys under a folder and an
 // organisation, a bucket, and a function whose service account has the given
 // rights.
@@ -116,7 +100,7 @@ type stage struct {
 func newStage(t *testing.T, rights []right) *stage {
 	t.Helper()
 	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, Writer: io.Discard})
-	check(t, err)
+	functiontest.Must(t, err)
 	t.Cleanup(server.Stop)
 	server.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: storeName})
 	server.CreateObject(fakestorage.Object{ObjectAttrs: fakestorage.ObjectAttrs{BucketName: storeName, Name: "byokwatch.yaml"}, Content: []byte("mode: observe")})
@@ -127,7 +111,7 @@ func newStage(t *testing.T, rights []right) *stage {
 	c.AddRole(byokRole, "cloudkms.cryptoKeyVersions.useToEncrypt", "cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeys.get")
 	for _, k := range []string{observed, enforced, enabling, stranger} {
 		c.AddKey(k, 1)
-		check(t, c.SetPolicy(k, fmt.Sprintf(`{"bindings":[{"role":%q,"members":[%q]}]}`, byokRole, confluent)))
+		functiontest.Must(t, c.SetPolicy(k, fmt.Sprintf(`{"bindings":[{"role":%q,"members":[%q]}]}`, byokRole, confluent)))
 	}
 	bindings := map[string][]any{organization: {binding("roles/owner", "")}}
 	for _, r := range rights {
@@ -145,8 +129,8 @@ func newStage(t *testing.T, rights []right) *stage {
 	}
 	for at, list := range bindings {
 		text, err := json.Marshal(map[string]any{"version": 3, "bindings": list})
-		check(t, err)
-		check(t, c.SetPolicy(at, string(text)))
+		functiontest.Must(t, err)
+		functiontest.Must(t, c.SetPolicy(at, string(text)))
 	}
 	levels := slices.ContainsFunc(rights, func(r right) bool { return r.At == "organization" })
 	return &stage{c, c.Guard(server.HTTPHandler()), levels}
@@ -166,7 +150,7 @@ func binding(role, condition string) map[string]any {
 func (s *stage) store(t *testing.T, token string) *storage.Service {
 	t.Helper()
 	out, err := storage.NewService(t.Context(), option.WithHTTPClient(&http.Client{Transport: gcptest.InProcess(s.storage, token)}))
-	check(t, err)
+	functiontest.Must(t, err)
 	return out
 }
 
@@ -174,36 +158,34 @@ func (s *stage) store(t *testing.T, token string) *storage.Service {
 func (s *stage) operate(t *testing.T, restoring bool) error {
 	t.Helper()
 	ctx := t.Context()
-	var failed []error
-	did := func(what string, err error) {
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", what, err))
-		}
-	}
+	var failed functiontest.Failures
 	keeper := cloudkms.New(cloudkms.Clients(s.cloud.Clients("FUNCTION")), cloudkms.Options{Self: strings.TrimPrefix(function, "serviceAccount:")})
 	for _, id := range filled()["keys"] {
 		p, err := keeper.Read(ctx, core.Key{ID: id, Cloud: core.GCP, Needs: core.Confluent{Group: strings.TrimPrefix(confluent, "group:")}})
-		did("read "+id, err)
+		failed.Did("read "+id, err)
 		for _, d := range p {
 			if d.Unreadable != "" && (s.levels || !above(d)) {
-				did("read "+id, errors.New(d.Unreadable))
+				failed.Did("read "+id, errors.New(d.Unreadable))
 			}
 		}
 		if !slices.ContainsFunc(p, func(d core.Document) bool { return d.ID == organization }) && s.levels {
-			did("read "+id, errors.New("the organisation's policies are not there"))
+			failed.Did("read "+id, errors.New("the organisation's policies are not there"))
 		}
 	}
 	if restoring {
 		for _, id := range filled()["enforced"] {
-			did("restore "+id, keeper.Apply(ctx, core.Key{ID: id}, restore(t, s.cloud, id)))
+			failed.Did("restore "+id, keeper.Apply(ctx, core.Key{ID: id}, restore(t, s.cloud, id)))
 		}
-		did("enable", s.enable(t, keeper))
+		failed.Did("enable", s.enable(t, keeper))
 	}
 	own := s.store(t, "FUNCTION")
-	s.remember(ctx, t, did, record.NewStore(gcsstore.New(own, storeName, "prod"), nil), core.Key{ID: enforced, Cloud: core.GCP})
+	stored := func(client *storage.Service) *record.Store {
+		return record.NewStore(gcsstore.New(client, storeName, "prod"), nil)
+	}
+	failed.Remember(t, stored(own), stored(s.store(t, "OPERATOR")), core.Key{ID: enforced, Cloud: core.GCP}, core.IAMPolicy)
 	_, err := gcsstore.New(own, storeName, "").Get(ctx, "byokwatch.yaml")
-	did("read the configuration", err)
-	return errors.Join(failed...)
+	failed.Did("read the configuration", err)
+	return failed.Err()
 }
 
 // above says that a document is one that only optional rights give.
@@ -223,44 +205,8 @@ func (s *stage) enable(t *testing.T, k *cloudkms.Keeper) error {
 	version := enabling + "/cryptoKeyVersions/1"
 	_, err := s.cloud.Clients("OPERATOR").KMS.Projects.Locations.KeyRings.CryptoKeys.CryptoKeyVersions.
 		Patch(version, &sdk.CryptoKeyVersion{State: "DISABLED"}).UpdateMask("state").Do()
-	check(t, err)
+	functiontest.Must(t, err)
 	return k.Apply(t.Context(), core.Key{ID: enabling}, core.Step{Op: "UpdateCryptoKeyVersion", ID: version, Body: json.RawMessage(`{"state":"ENABLED"}`)})
-}
-
-// remember does everything with the store that the watchdog does for one key:
-// first sight, promotion, replacement, requests, history.
-func (s *stage) remember(ctx context.Context, t *testing.T, did func(string, error), st *record.Store, k core.Key) {
-	rec, version, err := st.Load(ctx, k)
-	did("load a record that is not there", err)
-	_, _, err = st.NewestKept(ctx, k)
-	did("look for kept snapshots", err)
-	snap, err := st.Keep(ctx, k, record.Snapshot{Generation: 1, At: time.Now().UTC(), Digest: "sha256:" + core.Digest(strings.Repeat("0", 64)), Policy: core.Policy{{Kind: core.IAMPolicy, ID: k.ID, Text: "{}"}}})
-	did("keep a snapshot", err)
-	rec.Revision = "1"
-	if err == nil {
-		rec.Snapshot = &snap
-	}
-	version, err = st.Save(ctx, k, rec, version)
-	did("save a record", err)
-	rec.Revision = "2"
-	_, err = st.Save(ctx, k, rec, version)
-	did("replace a record", err)
-	_, _, err = st.Load(ctx, k)
-	did("load a record", err)
-	did("keep an incident", st.KeepIncident(ctx, k, record.Incident{ID: "i-1", Opened: time.Now().UTC()}))
-	_, _, err = st.NewestKept(ctx, k)
-	did("read kept snapshots", err)
-	_, err = st.Requests(ctx, k, nil)
-	did("look for requests", err)
-	operators := record.NewStore(gcsstore.New(s.store(t, "OPERATOR"), storeName, "prod"), nil)
-	check(t, operators.Request(ctx, k, record.Hold{Until: time.Now().Add(time.Hour), By: "o", Reason: "maintenance"}))
-	names, err := st.RequestNames(ctx, core.GCP)
-	did("list requests", err)
-	got, err := st.Requests(ctx, k, names)
-	did("read requests", err)
-	if err == nil && got.Hold == nil {
-		did("read requests", errors.New("the hold is not there"))
-	}
 }
 
 // used lists "permission on scope" for everything that the function used, and
@@ -347,7 +293,7 @@ func plant(t *testing.T, c *gcptest.Cloud) {
 	t.Helper()
 	shared := organization + "/roles/shared"
 	c.AddRole(shared, "cloudkms.cryptoKeys.get")
-	check(t, c.SetPolicy(keyRing, fmt.Sprintf(`{"bindings":[{"role":%q,"members":[%q]}]}`, shared, confluent)))
+	functiontest.Must(t, c.SetPolicy(keyRing, fmt.Sprintf(`{"bindings":[{"role":%q,"members":[%q]}]}`, shared, confluent)))
 	deny(t, c, "nobody", "principal://goog/subject/nobody@acme.example", "cloudkms.googleapis.com/cryptoKeys.get")
 }
 
@@ -355,7 +301,7 @@ func deny(t *testing.T, c *gcptest.Cloud, id, principal string, permissions ...s
 	t.Helper()
 	_, err := c.Clients("OPERATOR").Deny.Policies.CreatePolicy("policies/cloudresourcemanager.googleapis.com%2Fprojects%2Facme-prod/denypolicies",
 		&iamv2.GoogleIamV2Policy{Rules: []*iamv2.GoogleIamV2PolicyRule{{DenyRule: &iamv2.GoogleIamV2DenyRule{DeniedPrincipals: []string{principal}, DeniedPermissions: permissions}}}}).PolicyId(id).Do()
-	check(t, err)
+	functiontest.Must(t, err)
 }
 
 // TestEveryRightIsNeeded takes each away, with and without the optional ones:
@@ -449,11 +395,11 @@ func TestTheDenyPolicyStopsASelfGrant(t *testing.T) {
 		}
 		keys := s.cloud.Clients("FUNCTION").KMS.Projects.Locations.KeyRings.CryptoKeys
 		live, err := keys.GetIamPolicy(enforced).OptionsRequestedPolicyVersion(3).Do()
-		check(t, err)
+		functiontest.Must(t, err)
 		live.Bindings = append(live.Bindings, &sdk.Binding{Role: "roles/owner", Members: []string{function}})
 		live.Version = 3
 		_, err = keys.SetIamPolicy(enforced, &sdk.SetIamPolicyRequest{Policy: live}).Do()
-		check(t, err)
+		functiontest.Must(t, err)
 		for _, full := range p.Deny.Permissions {
 			service, rest, _ := strings.Cut(full, ".googleapis.com/")
 			permission := service + "." + rest

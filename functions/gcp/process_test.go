@@ -1,29 +1,25 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/api/option"
 	"google.golang.org/api/storage/v1"
 
+	"byokwatch/functions/functiontest"
 	"byokwatch/functions/gcp/gcptest"
 )
 
@@ -46,27 +42,11 @@ type world struct {
 	cmd    *exec.Cmd
 	dir    string
 	vars   map[string]string
-	stdout buffer // alerts
-	stderr buffer // log
+	stdout functiontest.Buffer // alerts
+	stderr functiontest.Buffer // log
 }
 
 // buffer is written by the function and read by the test.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 // start makes a world: a key that Confluent can use, a bucket, and the function
 // with its configuration. Requests without a token are the watchdog's.
@@ -101,46 +81,18 @@ func start(tb testing.TB, change func(files, vars map[string]string)) *world {
 	return w
 }
 
-// freePort is a port that nobody listens on, below those that systems hand out
-// by themselves: one of those, free now, may be another test's a moment later.
-func freePort(tb testing.TB) string {
-	tb.Helper()
-	for range 20 {
-		port := strconv.Itoa(15_000 + rand.IntN(17_000))
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			must(tb, l.Close())
-			return port
-		}
-	}
-	tb.Fatal("no port is free")
-	return ""
-}
-
 func (w *world) run(tb testing.TB) {
 	tb.Helper()
-	port := freePort(tb)
+	port := functiontest.FreePort(tb)
 	w.url = "http://127.0.0.1:" + port + "/"
-	w.cmd = exec.Command(build(tb, "."))
+	w.cmd = exec.Command(binary.Build(tb, "."))
 	w.cmd.Dir, w.cmd.Stdout, w.cmd.Stderr = w.dir, &w.stdout, &w.stderr
 	w.cmd.Env = []string{"PORT=" + port}
 	for _, name := range slices.Sorted(maps.Keys(w.vars)) {
 		w.cmd.Env = append(w.cmd.Env, name+"="+w.vars[name])
 	}
 	must(tb, w.cmd.Start())
-	listening(tb, port)
-}
-
-// listening waits for a process to accept connections.
-func listening(tb testing.TB, port string) {
-	tb.Helper()
-	for range 5000 {
-		if c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second); err == nil {
-			c.Close()
-			return
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	tb.Fatal("nobody listens")
+	functiontest.Listening(tb, port)
 }
 
 // stop ends the process, as Cloud Run ends an idle instance.
@@ -229,18 +181,6 @@ func (w *world) used() int {
 		}
 	}
 	return n
-}
-
-// eventually waits for what the function has written to come through its pipe.
-func eventually(tb testing.TB, what string, done func() bool) {
-	tb.Helper()
-	for range 1000 {
-		if done() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	tb.Fatalf("not within 5 s: %s", what)
 }
 
 // putObject uploads an object as the watchdog itself may.

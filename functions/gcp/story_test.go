@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -25,6 +24,7 @@ import (
 	"byokwatch/core/alert"
 	"byokwatch/core/record"
 	"byokwatch/core/watchdog"
+	"byokwatch/functions/functiontest"
 	"byokwatch/functions/gcp/cloudkms"
 	"byokwatch/functions/gcp/gcptest"
 	"byokwatch/functions/gcp/gcsstore"
@@ -81,23 +81,9 @@ type story struct {
 	store *record.Store
 	key   core.Key
 	more  []core.Key // watched beside key
-	chat  *chat
+	chat  *functiontest.Chat
 	seen  int // events delivered so far
 	runs  int
-}
-
-type chat struct {
-	mu  sync.Mutex
-	got []alert.Alert
-}
-
-func (c *chat) Name() string             { return "chat" }
-func (c *chat) Wants(a alert.Alert) bool { return alert.Lookup(a.Code).Class != alert.Log }
-func (c *chat) Send(_ context.Context, a alert.Alert) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.got = append(c.got, a)
-	return nil
 }
 
 // newCloud is a project with a key, in which the watchdog has the rights that it
@@ -145,7 +131,7 @@ func tell(t *testing.T, arm string, play func(s *story)) {
 func tellOf(t *testing.T, arm func(c *gcptest.Cloud) error, play func(s *story)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &story{T: t, chat: &chat{}, cloud: newCloud(t, wiped)}
+		s := &story{T: t, chat: &functiontest.Chat{}, cloud: newCloud(t, wiped)}
 		must(t, arm(s.cloud))
 		s.admin = s.cloud.Clients("ADMIN")
 		s.restart()
@@ -157,7 +143,7 @@ func tellOf(t *testing.T, arm func(c *gcptest.Cloud) error, play func(s *story))
 			Needs: core.Confluent{Group: "cck-12345@confluent.io"}}
 		s.tick()
 		s.wantTold(alert.FirstSnapshot)
-		s.chat.got = nil
+		s.chat.Forget()
 		time.Sleep(time.Minute)
 		play(s)
 	})
@@ -307,58 +293,28 @@ func (s *story) wantTheirs() {
 // wantSnapshot checks that last-known-good is one in which Confluent has access.
 func (s *story) wantSnapshot() {
 	s.Helper()
-	rec, _, err := s.store.Load(s.Context(), s.key)
-	if err != nil || rec.Snapshot == nil {
-		s.Errorf("record %+v, %v", rec, err)
-		return
-	}
-	good := core.Policy(rec.Snapshot.Policy)
-	j := rules.Judge(good, core.Question{Key: s.key, Needs: rules.Needs(s.key, good, good), Self: self, At: rec.Snapshot.At})
-	for _, f := range j.Findings {
-		if f.Aspect == core.Access && f.Result != core.Met {
-			s.Errorf("the snapshot says that %s is %s: %s", f.Permission, f.Result, f.Reason)
-		}
-	}
-}
-
-func (s *story) codes() []alert.Code {
-	var out []alert.Code
-	for _, a := range s.chat.got {
-		out = append(out, a.Code)
-	}
-	return out
+	functiontest.WantGoodSnapshot(s, s.store, s.key, rules, self)
 }
 
 func (s *story) wantTold(codes ...alert.Code) {
 	s.Helper()
-	if got := s.codes(); !slices.Equal(got, codes) {
-		s.Errorf("told %q, want %q", got, codes)
-	}
+	s.chat.WantTold(s, codes...)
 }
 
 // wantRecovered wants one restore and its recovery told. That Confluent has
 // another role as well by now may be told beside.
 func (s *story) wantRecovered() {
 	s.Helper()
-	told := slices.DeleteFunc(s.codes(), func(c alert.Code) bool { return c == alert.Widened })
+	told := slices.DeleteFunc(s.chat.Codes(), func(c alert.Code) bool { return c == alert.Widened })
 	if !slices.Equal(told, []alert.Code{alert.Restored, alert.Recovered}) {
-		s.Errorf("told %q", s.codes())
+		s.Errorf("told %q", s.chat.Codes())
 	}
-}
-
-func (s *story) told(code alert.Code) alert.Alert {
-	for _, a := range s.chat.got {
-		if a.Code == code {
-			return a
-		}
-	}
-	return alert.Alert{}
 }
 
 // commands are all that alerts told people to run.
 func (s *story) commands() string {
 	var out []string
-	for _, a := range s.chat.got {
+	for _, a := range s.chat.Got() {
 		out = append(append(out, a.Facts.Commands...), a.Facts.Left...)
 	}
 	return strings.Join(out, "\n")

@@ -149,9 +149,14 @@ func (d *Dice) Fate(op, resource string) Fate {
 // SeenFrom draws when reads show what the n-th call of an operation on a
 // resource wrote at a time.
 func (d *Dice) SeenFrom(op, resource string, n uint64, at time.Time) time.Time {
+	return at.Add(d.Lag(op, resource, string(Stale), n))
+}
+
+// Lag draws a time up to Odds.StaleFor, for one call and one kind of lateness.
+func (d *Dice) Lag(op, resource, kind string, n uint64) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return at.Add(time.Duration(d.Chance(op, resource, string(Stale), n) * float64(d.odds.StaleFor)))
+	return time.Duration(d.Chance(op, resource, kind, n) * float64(d.odds.StaleFor))
 }
 
 // Chance is a number in [0,1) for one call and one kind of question about it.

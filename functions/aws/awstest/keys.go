@@ -60,7 +60,7 @@ func (k *key) id() string     { return k.arn[strings.LastIndexByte(k.arn, '/')+1
 func (c *Cloud) set(k *key, turn uint64, change func(*version)) {
 	v := k.now()
 	change(&v)
-	k.history.Set(v, c.SeenFrom("set", k.arn, turn, c.opts.Now()))
+	k.history.Set(v, c.opts.Now().Add(c.Lag("set", k.arn, "lag", turn)))
 }
 
 // read is what one read shows of a key: usually the newest version, else an
