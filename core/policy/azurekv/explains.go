@@ -2,12 +2,12 @@ package azurekv
 
 import (
 	"cmp"
-	"reflect"
 	"slices"
 	"strings"
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/truth"
 	"byokwatch/core/policy/wording"
 )
 
@@ -16,13 +16,15 @@ import (
 // so that this is all that can be said of who did it. It is evidence for a
 // person to read, and decides nothing.
 //
-//   - A role assignment explains it if it gave Confluent something that is lost,
-//     and is gone, or has another condition; a role definition, if Confluent has
-//     it assigned and what it gives has changed.
+//   - The end of a role assignment explains it if that gave Confluent something
+//     that is lost, and is gone; its writing, if it is there with another
+//     condition; what is done to a role definition, if Confluent has it assigned
+//     and it gives less of what is lost.
 //   - The vault explains it if its permission model, its tenant, Confluent's access
-//     policy or its firewall changed and what is lost follows from that; its
-//     deletion, if it is deleted or came back without what was assigned below it.
-//   - A deny assignment explains it if it is new.
+//     policy or its firewall changed and what is lost follows from that, its access
+//     policies by their own way only the third; its deletion, if it is deleted or
+//     came back without what was assigned below it.
+//   - A deny assignment explains it if it is new and may take what is lost.
 //
 // What happens to the key itself raises no event.
 func Explains(c core.Change, live, good core.Policy, lost []core.Requirement) bool {
@@ -42,14 +44,20 @@ func Explains(c core.Change, live, good core.Policy, lost []core.Requirement) bo
 		return false
 	}
 	switch wording.Lower(c.Op) {
-	case "microsoft.authorization/roleassignments/delete", "microsoft.authorization/roleassignments/write":
-		return e.byAssignment()
-	case "microsoft.authorization/roledefinitions/write", "microsoft.authorization/roledefinitions/delete":
-		return e.byDefinition()
+	case "microsoft.authorization/roleassignments/delete":
+		return e.byAssignment(true)
+	case "microsoft.authorization/roleassignments/write":
+		return e.byAssignment(false)
+	case "microsoft.authorization/roledefinitions/delete":
+		return e.byDefinition(true)
+	case "microsoft.authorization/roledefinitions/write":
+		return e.byDefinition(false)
 	case "microsoft.authorization/denyassignments/write":
 		return e.byDenial()
-	case "microsoft.keyvault/vaults/write", "microsoft.keyvault/vaults/accesspolicies/write":
+	case "microsoft.keyvault/vaults/write":
 		return e.byVault()
+	case "microsoft.keyvault/vaults/accesspolicies/write":
+		return e.byPolicies()
 	case "microsoft.keyvault/vaults/delete":
 		return e.byDeletion()
 	}
@@ -80,10 +88,17 @@ func (e explanation) assigned(p core.Policy) []row {
 	return out
 }
 
-func (e explanation) byAssignment() bool {
+// byAssignment: who deletes an assignment leaves none, and who writes it leaves it
+// there.
+func (e explanation) byAssignment(deleted bool) bool {
 	now := e.assigned(e.live)
 	return slices.ContainsFunc(e.assigned(e.good), func(r row) bool {
-		return r.id == e.resource && e.gaveLost(r.role) && !slices.ContainsFunc(now, func(o row) bool { return o.id == r.id && o.when == r.when })
+		i := slices.IndexFunc(now, func(o row) bool { return o.id == r.id })
+		changed := i < 0
+		if !deleted {
+			changed = i >= 0 && now[i].when != r.when
+		}
+		return r.id == e.resource && e.gaveLost(r.role) && changed
 	})
 }
 
@@ -119,37 +134,55 @@ func definitionIn(p core.Policy, guid string) (role, bool) {
 	return builtin(guid)
 }
 
-func (e explanation) byDefinition() bool {
+func (e explanation) byDefinition(deleted bool) bool {
 	guid := roleOf(e.resource)
-	if !slices.ContainsFunc(e.assigned(e.good), func(r row) bool { return r.role == guid }) || !e.gaveLost(guid) {
+	if !slices.ContainsFunc(e.assigned(e.good), func(r row) bool { return r.role == guid }) {
 		return false
 	}
 	was, known := definitionIn(e.good, guid)
 	is, read := definitionIn(e.live, guid)
-	return known && read && (is.gone != was.gone || !reflect.DeepEqual(was.said(), is.said()))
+	return known && read && is.gone == deleted && slices.ContainsFunc(e.access, func(name string) bool {
+		before, now := was.terms(confluentAsk(name)), is.terms(confluentAsk(name))
+		return len(before) > 0 && !slices.Equal(before, now)
+	})
 }
 
-// said is all that a role says, in one order.
-func (r role) said() []string {
-	out := r.clauses()
+// terms are the conditions under which a role has an action, in one order: none
+// at all if it does not have it.
+func (r role) terms(a ask) []string {
+	var out []string
+	for _, p := range r.Permissions {
+		if p.covers(a) {
+			out = append(out, squeezed(p.Condition))
+		}
+	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 func (e explanation) byDenial() bool {
-	has := func(p core.Policy) bool {
-		for _, d := range p {
-			if d.Kind != core.DenyAssignments || d.Unreadable != "" {
-				continue
-			}
-			list, err := parseDenials(d.Text)
-			if err == nil && slices.ContainsFunc(list, func(x denial) bool { return wording.Lower(x.ID) == e.resource }) {
-				return true
-			}
+	return slices.ContainsFunc(e.denied(e.live), e.takesLost) && len(e.denied(e.good)) == 0
+}
+
+// denied lists the deny assignments of a policy that are the resource.
+func (e explanation) denied(p core.Policy) []denial {
+	var out []denial
+	for _, d := range p {
+		if d.Kind != core.DenyAssignments || d.Unreadable != "" {
+			continue
 		}
-		return false
+		if list, err := parseDenials(d.Text); err == nil {
+			out = append(out, slices.DeleteFunc(list, func(x denial) bool { return wording.Lower(x.ID) != e.resource })...)
+		}
 	}
-	return len(e.access) > 0 && has(e.live) && !has(e.good)
+	return out
+}
+
+// takesLost says that a deny assignment may take something that is lost from
+// Confluent.
+func (e explanation) takesLost(d denial) bool {
+	b := brief{subject: subject{id: e.principal}}
+	return b.hitBy(&d) != truth.No && slices.ContainsFunc(e.access, func(name string) bool { return d.takes(confluentAsk(name)) != truth.No })
 }
 
 // vaults are the descriptions of the vault that the resource is, or is below.
@@ -180,13 +213,20 @@ func (e explanation) byVault() bool {
 	switch {
 	case moved && (e.tenant || len(e.access) > 0), e.network && before.gate() != after.gate():
 		return true
-	case len(e.access) == 0:
-		return false
-	case before.rbac() != after.rbac():
+	case len(e.access) > 0 && before.rbac() != after.rbac():
 		return true
 	}
+	return e.byPolicies()
+}
+
+// byPolicies: Confluent's access policy, which was in force, has less than it had.
+func (e explanation) byPolicies() bool {
+	before, after, ok := e.vaults()
+	if !ok || before.deleted || after.deleted || before.rbac() {
+		return false
+	}
 	has := after.keys(e.principal)
-	return !before.rbac() && slices.ContainsFunc(before.keys(e.principal), func(k string) bool {
+	return slices.ContainsFunc(before.keys(e.principal), func(k string) bool {
 		return !holds(has, k) && !holds(has, allPermissions) && slices.ContainsFunc(e.access, func(p string) bool {
 			return wording.Same(k, allPermissions) || wording.Same(k, confluent.AzureKeyPermission(p))
 		})

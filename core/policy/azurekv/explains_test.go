@@ -17,6 +17,7 @@ func TestWhatExplainsALoss(t *testing.T) {
 		return r.id
 	}
 	unassigned := rig(rigGiven(reader))
+	conditioned := strings.Replace(crypto, `"condition": null, "conditionVersion": null`, `"condition": "`+rigLater+`", "conditionVersion": "2.0"`, 1)
 	custom := "/subscriptions/0b1f6471-1bf0-4dda-aec3-111122223333/providers/microsoft.authorization/roledefinitions/" + rigCustom
 	narrowed := rigRole(rigCustom, []string{rightVaultRead}, []string{"Microsoft.KeyVault/vaults/keys/read"})
 	deny := rigDenies(rigDeny("99999999-9999-4999-8999-999999999999", "Microsoft.KeyVault/vaults/keys/*"))
@@ -40,17 +41,22 @@ func TestWhatExplainsALoss(t *testing.T) {
 		"an assignment to a group":                        {unassign, id(rigAssign(rigCrypto, rigVault, rigTeam)), unassigned, rig(rigGiven(rigAssign(rigCrypto, rigVault, rigTeam), reader)), true},
 		"an assignment of a role that nobody knows":       {unassign, id(rigAssign(rigMallory, rigVault)), unassigned, rig(rigGiven(crypto, rigAssign(rigMallory, rigVault))), true},
 		"an assignment to the watchdog":                   {unassign, id(rigAssign(rigOwn, rigGroupID, rigSelf)), unassigned.With(core.Document{Kind: core.RoleAssignments, ID: rigSelfs, Text: "[]"}), rig(), false},
-		"the assignment was written":                      {assign, id(crypto), unassigned, rig(), true},
-		"the assignment got a condition":                  {assign, id(crypto), rig(rigGiven(strings.Replace(crypto, `"condition": null, "conditionVersion": null`, `"condition": "`+rigLater+`", "conditionVersion": "2.0"`, 1), reader)), rig(), true},
+		"the assignment was written, and is gone":         {assign, id(crypto), unassigned, rig(), false},
+		"the assignment was deleted, and is there":        {unassign, id(crypto), rig(rigGiven(conditioned, reader)), rig(), false},
+		"the assignment got a condition":                  {assign, id(crypto), rig(rigGiven(conditioned, reader)), rig(), true},
 		"the assignment was written as it was":            {assign, id(reader), unassigned, rig(), false},
 		"an assignment was added":                         {assign, rigVault + "/providers/microsoft.authorization/roleassignments/" + rigMallory, unassigned, rig(), false},
 		"the role was narrowed":                           {define, custom, rig(rigGiven(rigAssign(rigCustom, rigVault)), narrowed), rig(rigGiven(rigAssign(rigCustom, rigVault))), true},
 		"the role was deleted":                            {undefine, custom, rig(rigGiven(rigAssign(rigCustom, rigVault)), core.Document{Kind: core.RoleDefinitions, ID: narrowed.ID, Text: "[]"}), rig(rigGiven(rigAssign(rigCustom, rigVault))), true},
+		"the role was written, and is deleted":            {define, custom, rig(rigGiven(rigAssign(rigCustom, rigVault)), core.Document{Kind: core.RoleDefinitions, ID: narrowed.ID, Text: "[]"}), rig(rigGiven(rigAssign(rigCustom, rigVault))), false},
+		"the role was changed in what nobody lost":        {define, custom, rig(rigGiven(), rigRole(rigCustom, []string{rightVaultRead, "a/b"}, []string{"Microsoft.KeyVault/vaults/keys/*"})), rig(rigGiven(rigAssign(rigCustom, rigVault))), false},
 		"the role was written as it was":                  {define, custom, unassigned, rig(rigGiven(crypto, reader, rigAssign(rigCustom, rigVault))), false},
 		"a role that Confluent does not have":             {define, custom, unassigned.With(narrowed), rig(), false},
 		"a role whose definition can't be read":           {define, custom, rig(rigGiven(), core.Document{Kind: core.RoleDefinitions, ID: narrowed.ID, Unreadable: "access denied"}), rig(rigGiven(rigAssign(rigCustom, rigVault))), false},
 		"a role that gave nothing that is lost":           {define, custom, rig(rigGiven(reader), rigRole(rigCustom, nil, []string{"a/b"})), rig(rigGiven(crypto, reader, rigAssign(rigCustom, rigVault)), rigRole(rigCustom, nil, []string{"a/b/*"})), false},
 		"a deny assignment came":                          {"Microsoft.Authorization/denyAssignments/write", denyID, rig(deny), rig(), true},
+		"a deny assignment of something else":             {"Microsoft.Authorization/denyAssignments/write", denyID, unassigned.With(rigDenies(rigDeny("99999999-9999-4999-8999-999999999999", "Microsoft.KeyVault/vaults/secrets/*"))), rig(), false},
+		"a deny assignment to somebody else":              {"Microsoft.Authorization/denyAssignments/write", denyID, unassigned.With(core.Document{Kind: core.DenyAssignments, ID: rigKey, Text: strings.Replace(deny.Text, `"00000000-0000-0000-0000-000000000000", "type": "SystemDefined"`, `"`+rigMallory+`", "type": "User"`, 1)}), rig(), false},
 		"a deny assignment that was there":                {"Microsoft.Authorization/denyAssignments/write", denyID, unassigned.With(denyWrap), rig(denyWrap), false},
 		"another deny assignment":                         {"Microsoft.Authorization/denyAssignments/write", denyID + "0", rig(deny), rig(), false},
 		"a deny assignment went":                          {"Microsoft.Authorization/denyAssignments/delete", denyID, unassigned, rig(denyWrap), false},
@@ -58,6 +64,9 @@ func TestWhatExplainsALoss(t *testing.T) {
 		"the vault was switched to Azure RBAC":            {"Microsoft.KeyVault/vaults/write", rigVault, rig(rigGiven()), policies, true},
 		"the access policy was narrowed":                  {"Microsoft.KeyVault/vaults/write", rigVault, rig(rigGiven(), rigPolicies(rigEntry(rigPrincipal, "Get", "wrapKey"))), policies, true},
 		"the access policy was removed by its own way":    {"Microsoft.KeyVault/vaults/accessPolicies/write", rigVault + "/accesspolicies/remove", rig(rigGiven(), rigPolicies()), policies, true},
+		"access policies changed beside a shut firewall":  {"Microsoft.KeyVault/vaults/accessPolicies/write", rigVault + "/accesspolicies/add", rig(shut), rig(), false},
+		"access policies changed beside the switch":       {"Microsoft.KeyVault/vaults/accessPolicies/write", rigVault + "/accesspolicies/add", rig(rigPolicies()), rig(), false},
+		"access policies changed in another tenant":       {"Microsoft.KeyVault/vaults/accessPolicies/write", rigVault + "/accesspolicies/add", rig(rigGiven(), rigVaultDoc("tenantId", `"`+rigMallory+`"`)), rig(), false},
 		"an access policy that gave all":                  {"Microsoft.KeyVault/vaults/write", rigVault, rig(rigGiven(), rigPolicies()), rig(rigGiven(), rigPolicies(rigEntry(rigPrincipal, "all"))), true},
 		"the vault was written as it was":                 {"Microsoft.KeyVault/vaults/write", rigVault, unassigned, rig(), false},
 		"the vault's stored access policies changed":      {"Microsoft.KeyVault/vaults/write", rigVault, unassigned, rig(rigVaultDoc("accessPolicies", rigList(rigEntry(rigPrincipal, "get", "unwrapKey")))), false},
