@@ -114,6 +114,7 @@ var bans = []ban{
 	{"core/policy/awskms", judges[1:], ownWhy},
 	{"core/policy/azurekv", []string{judges[0], judges[2]}, ownWhy},
 	{"core/policy/gcpkms", judges[:2], ownWhy},
+	{"core/policy/compare", judges, toolWhy},
 	{"core/policy/expiry", judges, toolWhy},
 	{"core/policy/stored", judges, toolWhy},
 	{"core/policy/truth", judges, toolWhy},

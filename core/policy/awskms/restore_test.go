@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-
 	"byokwatch/core"
 	"byokwatch/core/policy/policytest"
 )

@@ -7,6 +7,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/compare"
 	"byokwatch/core/policy/wording"
 )
 
@@ -19,53 +20,29 @@ import (
 // nothing where it lists assignments or denials, and left out where it is a
 // role, since roles are read with the assignments that name them.
 func Diff(from, to core.Policy) []core.Difference {
-	d := differ{from: from, to: to}
-	for _, ref := range refs(from, to) {
-		was, okFrom := at(from, ref)
-		is, okTo := at(to, ref)
-		if was.Unreadable != "" || is.Unreadable != "" {
-			if was.Unreadable != is.Unreadable {
-				d.other("%s: it was %s and is %s", called(core.Document{Kind: ref.Kind, ID: ref.ID}), legible(was), legible(is))
-			}
-			continue
-		}
-		before := len(d.out)
+	name := func(ref core.Ref) string { return called(core.Document{Kind: ref.Kind, ID: ref.ID}) }
+	return compare.Policies(from, to, name, func(x compare.Pair) ([]core.Difference, error) {
+		d := differ{from: from, to: to}
 		var err error
-		switch ref.Kind {
-		case core.RoleAssignments:
-			err = d.assignments(ref.ID, was.Text, is.Text)
-		case core.DenyAssignments:
-			err = d.denials(was.Text, is.Text)
-		case core.RoleDefinitions:
-			if okFrom && okTo {
-				err = d.roles(was.Text, is.Text)
-			}
-		case core.Vault:
-			if okFrom && okTo {
-				err = d.vaults(was.Text, is.Text)
-			}
-		case core.VaultKey:
-			if okFrom && okTo {
-				err = d.keys(was.Text, is.Text)
-			}
-		case core.VaultKeyVersions:
-			if okFrom && okTo {
-				err = d.versions(was.Text, is.Text)
-			}
+		switch was, is := x.Was.Text, x.Is.Text; {
+		case x.Kind == core.RoleAssignments:
+			err = d.assignments(x.ID, was, is)
+		case x.Kind == core.DenyAssignments:
+			err = d.denials(was, is)
+		case x.Kind == core.RoleDefinitions && x.Both:
+			err = d.roles(was, is)
+		case x.Kind == core.Vault && x.Both:
+			err = d.vaults(was, is)
+		case x.Kind == core.VaultKey && x.Both:
+			err = d.keys(was, is)
+		case x.Kind == core.VaultKeyVersions && x.Both:
+			err = d.versions(was, is)
 		}
-		if err != nil {
-			d.out = d.out[:before]
-			d.other("%s can't be compared: %v", called(core.Document{Kind: ref.Kind, ID: ref.ID}), err)
-		}
-	}
-	order := []core.DifferenceKind{core.Withdraws, core.Admits, core.LosesDeny, core.Forbids, core.Other}
-	slices.SortStableFunc(d.out, func(a, b core.Difference) int {
-		return slices.Index(order, a.Change) - slices.Index(order, b.Change)
+		return d.out, err
 	})
-	return d.out
 }
 
-// differ collects differences.
+// differ collects the differences of one document.
 type differ struct {
 	from, to core.Policy
 	out      []core.Difference
@@ -75,37 +52,12 @@ func (d *differ) say(kind core.DifferenceKind, format string, args ...any) {
 	d.out = append(d.out, core.Difference{Change: kind, Text: fmt.Sprintf(format, args...)})
 }
 
-func (d *differ) other(format string, args ...any) { d.say(core.Other, format, args...) }
+func (d *differ) other(format string, args ...any) {
+	d.out = append(d.out, compare.Other(format, args...))
+}
 
 func (d *differ) admits(principal, format string, args ...any) {
 	d.out = append(d.out, core.Difference{Change: core.Admits, Text: fmt.Sprintf(format, args...), Principal: principal})
-}
-
-func legible(d core.Document) string {
-	if d.Unreadable != "" {
-		return "unreadable (" + d.Unreadable + ")"
-	}
-	return "readable"
-}
-
-// refs lists the documents of both, each once.
-func refs(from, to core.Policy) []core.Ref {
-	var out []core.Ref
-	for _, d := range slices.Concat(from, to) {
-		if !slices.Contains(out, d.Ref()) {
-			out = append(out, d.Ref())
-		}
-	}
-	return out
-}
-
-func at(p core.Policy, ref core.Ref) (core.Document, bool) {
-	for _, d := range p {
-		if d.Ref() == ref {
-			return d, true
-		}
-	}
-	return core.Document{}, false
 }
 
 // rowsIn reads a list of assignments that may not be there at all.

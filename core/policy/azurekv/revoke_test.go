@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/compare"
 	"byokwatch/core/rawjson"
 )
 
@@ -60,7 +61,7 @@ func TestRevokeMarksTheVaultAndTakesConfluentsOwn(t *testing.T) {
 	if got := tagsIn(t, c.Result); got != `{"team": "kafka", "byokwatch-revoked": "payments", "byokwatch-revoked-reason": "SEC-812: key leaked channel"}` {
 		t.Errorf("tags %s", got)
 	}
-	doc, _ := at(c.Result, core.Ref{Kind: core.RoleAssignments, ID: rigConfluents})
+	doc, _ := compare.Find(c.Result, core.Ref{Kind: core.RoleAssignments, ID: rigConfluents})
 	if !rawjson.Same(doc.Text, rigList(others...)) {
 		t.Errorf("%s", doc.Text)
 	}

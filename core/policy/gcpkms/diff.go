@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/compare"
 	"byokwatch/core/policy/wording"
 	"byokwatch/core/rawjson"
 )
@@ -18,77 +19,22 @@ import (
 // policy, and left out where it is a role, since roles are read with the
 // bindings that name them.
 func Diff(from, to core.Policy) []core.Difference {
-	var out []core.Difference
-	for _, ref := range refs(from, to) {
-		was, okFrom := at(from, ref)
-		is, okTo := at(to, ref)
-		if was.Unreadable != "" || is.Unreadable != "" {
-			if was.Unreadable != is.Unreadable {
-				out = append(out, other("%s of %s: it was %s and is %s", ref.Kind, ref.ID, legible(was), legible(is)))
-			}
-			continue
+	name := func(ref core.Ref) string { return fmt.Sprintf("%s of %s", ref.Kind, ref.ID) }
+	return compare.Policies(from, to, name, func(d compare.Pair) ([]core.Difference, error) {
+		switch {
+		case d.Kind == core.IAMPolicy:
+			return diffPolicies(d.ID, d.Was.Text, d.Is.Text)
+		case d.Kind == core.DenyPolicies:
+			return diffDenies(d.ID, d.Was.Text, d.Is.Text)
+		case d.Kind == core.Role && d.Both:
+			return diffRoles(d.ID, from, to)
+		case d.Kind == core.CryptoKeyVersions && d.Both:
+			return diffVersions(d.ID, from, to)
+		case d.Kind == core.CryptoKey && d.Both:
+			return diffKeys(d.Was.Text, d.Is.Text)
 		}
-		var found []core.Difference
-		var err error
-		switch ref.Kind {
-		case core.IAMPolicy:
-			found, err = diffPolicies(ref.ID, was.Text, is.Text)
-		case core.Role:
-			if okFrom && okTo {
-				found, err = diffRoles(ref.ID, from, to)
-			}
-		case core.DenyPolicies:
-			found, err = diffDenies(ref.ID, was.Text, is.Text)
-		case core.CryptoKeyVersions:
-			if okFrom && okTo {
-				found, err = diffVersions(ref.ID, from, to)
-			}
-		case core.CryptoKey:
-			if okFrom && okTo {
-				found, err = diffKeys(was.Text, is.Text)
-			}
-		}
-		if err != nil {
-			found = []core.Difference{other("%s of %s can't be compared: %v", ref.Kind, ref.ID, err)}
-		}
-		out = append(out, found...)
-	}
-	order := []core.DifferenceKind{core.Withdraws, core.Admits, core.LosesDeny, core.Forbids, core.Other}
-	slices.SortStableFunc(out, func(a, b core.Difference) int {
-		return slices.Index(order, a.Change) - slices.Index(order, b.Change)
+		return nil, nil
 	})
-	return out
-}
-
-func other(format string, args ...any) core.Difference {
-	return core.Difference{Change: core.Other, Text: fmt.Sprintf(format, args...)}
-}
-
-func legible(d core.Document) string {
-	if d.Unreadable != "" {
-		return "unreadable (" + d.Unreadable + ")"
-	}
-	return "readable"
-}
-
-// refs lists the documents of both, each once.
-func refs(from, to core.Policy) []core.Ref {
-	var out []core.Ref
-	for _, d := range slices.Concat(from, to) {
-		if !slices.Contains(out, d.Ref()) {
-			out = append(out, d.Ref())
-		}
-	}
-	return out
-}
-
-func at(p core.Policy, ref core.Ref) (core.Document, bool) {
-	for _, d := range p {
-		if d.Ref() == ref {
-			return d, true
-		}
-	}
-	return core.Document{}, false
 }
 
 // share is one member's part of a binding. Conditions are compared by what they
@@ -151,7 +97,7 @@ func diffPolicies(level, was, is string) ([]core.Difference, error) {
 		}
 		d := core.Difference{Change: core.Withdraws, Text: fmt.Sprintf("%s no longer has %s on %s%s", person(spelledBefore[s]), s.role, level, s.where())}
 		if strings.HasPrefix(spelledBefore[s], "deleted:") {
-			d = other("%s, which IAM knows as deleted, no longer stands with %s on %s%s", spelledBefore[s], s.role, level, s.where())
+			d = compare.Other("%s, which IAM knows as deleted, no longer stands with %s on %s%s", spelledBefore[s], s.role, level, s.where())
 		}
 		out = append(out, d)
 	}
@@ -161,7 +107,7 @@ func diffPolicies(level, was, is string) ([]core.Difference, error) {
 		}
 		d := core.Difference{Change: core.Admits, Text: fmt.Sprintf("%s has %s on %s%s", person(spelled[s]), s.role, level, s.where()), Principal: person(spelled[s])}
 		if strings.HasPrefix(spelled[s], "deleted:") {
-			d = other("%s, which IAM knows as deleted, stands with %s on %s and gets nothing by it%s", spelled[s], s.role, level, s.where())
+			d = compare.Other("%s, which IAM knows as deleted, stands with %s on %s and gets nothing by it%s", spelled[s], s.role, level, s.where())
 		}
 		out = append(out, d)
 	}
@@ -205,7 +151,7 @@ func diffRoles(name string, from, to core.Policy) ([]core.Difference, error) {
 		out = append(out, core.Difference{Change: core.Admits, Text: fmt.Sprintf("role %s now gives %s", name, strings.Join(more, ", ")), Principal: "whoever has " + name})
 	}
 	if len(out) == 0 && was.condition() != is.condition() {
-		out = append(out, other("role %s was%s and is%s", name, orAlive(was), orAlive(is)))
+		out = append(out, compare.Other("role %s was%s and is%s", name, orAlive(was), orAlive(is)))
 	}
 	return out, nil
 }

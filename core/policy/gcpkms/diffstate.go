@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/compare"
 	"byokwatch/core/rawjson"
 )
 
@@ -124,15 +125,15 @@ func diffVersions(key string, from, to core.Policy) ([]core.Difference, error) {
 	for _, r := range is {
 		switch before, known := states[r.number]; {
 		case !known:
-			out = append(out, other("version %s is new and %s", r.number, r.state))
+			out = append(out, compare.Other("version %s is new and %s", r.number, r.state))
 		case before != r.state:
-			out = append(out, other("version %s was %s and is %s", r.number, before, r.state))
+			out = append(out, compare.Other("version %s was %s and is %s", r.number, before, r.state))
 		}
 		delete(states, r.number)
 	}
 	for _, r := range was {
 		if _, gone := states[r.number]; gone {
-			out = append(out, other("version %s, which was %s, is no longer listed", r.number, r.state))
+			out = append(out, compare.Other("version %s, which was %s, is no longer listed", r.number, r.state))
 		}
 	}
 	return out, nil
@@ -151,15 +152,15 @@ func diffKeys(was, is string) ([]core.Difference, error) {
 	}
 	var out []core.Difference
 	if a, b := primaryOf(before), primaryOf(after); a != b {
-		out = append(out, other("the primary version was %s and is %s", a, b))
+		out = append(out, compare.Other("the primary version was %s and is %s", a, b))
 	}
 	a, marked := labelsOf(before)[revocationLabel]
 	b, marks := labelsOf(after)[revocationLabel]
 	switch {
 	case marked && !marks:
-		out = append(out, other("the label %s=%s is gone", revocationLabel, a))
+		out = append(out, compare.Other("the label %s=%s is gone", revocationLabel, a))
 	case marks && (!marked || a != b):
-		out = append(out, other("the label %s=%s is set", revocationLabel, b))
+		out = append(out, compare.Other("the label %s=%s is set", revocationLabel, b))
 	}
 	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/compare"
 )
 
 const (
@@ -312,8 +313,8 @@ func TestGuardOnOneBinding(t *testing.T) {
 			q := asked(payAsks(func(k *core.Key) { k.Needs.Group = strings.TrimPrefix(cmp.Or(x.group, k.Needs.Group), "-") }), live, x.good)
 			good := Trim(x.good, q)
 			c := rewritten(t, core.Candidate{Name: "one", Result: live}, x.next)
-			if role, ok := at(good, core.Ref{Kind: core.Role, ID: payRole}); ok && strings.Contains(x.next, payRole) {
-				if _, shown := at(live, role.Ref()); !shown {
+			if role, ok := compare.Find(good, core.Ref{Kind: core.Role, ID: payRole}); ok && strings.Contains(x.next, payRole) {
+				if _, shown := compare.Find(live, role.Ref()); !shown {
 					c.Result = append(c.Result, role)
 				}
 			}

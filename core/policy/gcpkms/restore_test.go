@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-
 	"byokwatch/core"
 	"byokwatch/core/policy/policytest"
 	"byokwatch/core/rawjson"

@@ -7,6 +7,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
+	"byokwatch/core/policy/compare"
 	"byokwatch/core/policy/policytest"
 	"byokwatch/core/rawjson"
 )
@@ -133,7 +134,7 @@ func TestWhatASnapshotKeeps(t *testing.T) {
 		{Kind: core.CryptoKeyVersions, ID: payKey}: `[{"name": "` + payKey + `/cryptoKeyVersions/1", "state": "ENABLED"}]`,
 		{Kind: core.Role, ID: payOperator}:         "",
 	} {
-		doc, _ := at(got, ref)
+		doc, _ := compare.Find(got, ref)
 		if !rawjson.Same(doc.Text, want) && doc.Text != want {
 			t.Errorf("%v:\n%s\nwant\n%s", ref, doc.Text, want)
 		}
@@ -146,7 +147,7 @@ func TestWhatASnapshotKeeps(t *testing.T) {
 		t.Errorf("digests %q and %q", a.Digest, b.Digest)
 	}
 	for _, d := range []core.Document{{Kind: core.IAMPolicy, ID: payRing, Text: "{"}, {Kind: core.IAMPolicy, ID: payRing, Unreadable: "access denied"}, {Kind: core.Role, ID: payRole, Unreadable: "access denied"}} {
-		if kept, _ := at(Trim(whole.With(d), q), d.Ref()); kept != d {
+		if kept, _ := compare.Find(Trim(whole.With(d), q), d.Ref()); kept != d {
 			t.Errorf("%v became %v", d, kept)
 		}
 	}
