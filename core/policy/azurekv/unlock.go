@@ -295,8 +295,7 @@ func (u *unlocker) key(missing []core.Requirement) {
 		u.add("# The type of a key can't be changed: it is not the key of a Confluent cluster.")
 	}
 	if u.asks(missing, property(keyValidity)) {
-		u.add("# Outside its dates a key still decrypts, but encrypts nothing new. Change them with --not-before and --expires (YYYY-MM-DDThh:mm:ssZ):",
-			u.azKey("set-attributes", "--expires", "YYYY-MM-DDThh:mm:ssZ"))
+		u.add("# Outside its dates a key still decrypts, but encrypts nothing new. Give it another end: " + u.azKey("set-attributes", "--expires", "YYYY-MM-DDThh:mm:ssZ"))
 	}
 	if u.asks(missing, property(vaultPurge)) {
 		u.add("# Purge protection can't be turned off again:", u.az("update", "--enable-purge-protection", "true"))
