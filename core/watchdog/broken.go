@@ -31,6 +31,8 @@ func (d *draft) broken() {
 		d.afterWrite(in) // a crash kept it from being told
 	case hold != nil:
 		d.wouldRestore(in, hold)
+	case d.Barred != "":
+		d.barred(in)
 	case d.keyDown(in):
 	case d.asks(in):
 	case d.Key.Mode != core.Enforce:
@@ -44,6 +46,14 @@ func (d *draft) broken() {
 		d.restore(in)
 	}
 	d.notRecovered(in)
+}
+
+// barred: to give this key back would give back one that its owner revoked.
+func (d *draft) barred(in *record.Incident) {
+	f := d.lostFacts(in)
+	f.Detail = d.Barred + " of the same vault is revoked, and Confluent reaches both by the same service principal: what is given back here would be given back there. Have Confluent use one for each key, or put access back by hand"
+	d.set(AlertOnly, "a key of the same vault is revoked, which shares Confluent's principal")
+	d.tell(alert.CannotRestore, in.ID, every30, f)
 }
 
 // keyDown: a key that nobody can use pages until it is enabled or somebody says

@@ -143,16 +143,17 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 	return s, fmt.Errorf("read the policy: %w", readErr)
 }
 
-// neighbours loads our writes for the other keys of the key's vault, if a write
-// by our own identity has to be accounted for: what is written to a vault is told
-// to each of its keys, and stands on the record of one.
+// neighbours loads what the records of the other keys of the key's vault tell:
+// our writes, if a write by our own identity has to be accounted for, since what
+// is written to a vault is told to each of its keys and stands on the record of
+// one; and whether one is revoked that Confluent reaches by the same principal,
+// since what is given back at the vault is given back to both.
 func (l *look) neighbours(ctx context.Context, s *Sight) error {
 	ours := l.Self != "" && slices.ContainsFunc(s.Changes, func(c core.Change) bool { return c.Actor.ID == l.Self })
-	if l.key.Vault == "" || !ours && len(s.Record.Suspects) == 0 {
-		return nil
-	}
+	account := ours || len(s.Record.Suspects) > 0
 	for _, k := range l.Keys {
-		if k.Vault != l.key.Vault || k.ID == l.key.ID {
+		shares := k.Needs.Principal != "" && k.Needs.Principal == l.key.Needs.Principal
+		if k.Vault == "" || k.Vault != l.key.Vault || k.ID == l.key.ID || !account && !shares {
 			continue
 		}
 		rec, _, err := l.Store.Load(ctx, k)
@@ -160,6 +161,9 @@ func (l *look) neighbours(ctx context.Context, s *Sight) error {
 			return fmt.Errorf("load the record of %s, in the same vault: %w", k.ID, err)
 		}
 		s.Neighbours = append(s.Neighbours, rec.Writes...)
+		if shares && rec.Revocation != nil {
+			s.Barred = k.Name()
+		}
 	}
 	return nil
 }

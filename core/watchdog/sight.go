@@ -41,6 +41,9 @@ type Sight struct {
 	// Neighbours are our writes for other keys of the same vault: their events
 	// reach this key as well.
 	Neighbours []record.Write
+	// Barred names a key of the same vault that is revoked, and that Confluent
+	// reaches by the same principal.
+	Barred string
 	// Failed is why a step failed in a way that leaves open whether it was done.
 	Failed string
 

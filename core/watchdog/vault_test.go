@@ -208,3 +208,44 @@ func TestALossThatMayBeHalfOfAReplacementIsGivenAMinute(t *testing.T) {
 		w.wantTold(alert.Restored)
 	})
 }
+
+// What is given back at a vault is given back to every key that Confluent reaches
+// by the same principal.
+func TestARevokedNeighbourOfTheSamePrincipalStaysCutOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		principal string
+		writes    int
+	}{"of the same principal": {"confluent", 0}, "of another one": {"other", 1}} {
+		t.Run(name, func(t *testing.T) {
+			armed(t, func(w *world) {
+				w.key.Vault, w.key.Needs.Principal = "/vaults/acme", "confluent"
+				other := w.key
+				other.ID, other.Label, other.Needs.Principal = strings.Replace(keyID, "1234abcd", "9999abcd", 1), "orders", c.principal
+				store := record.NewStore(w.memory, nil)
+				rec := record.Record{Revision: "1", Revocation: &record.Revocation{Since: w.now(), Marker: "SEC-812"}}
+				if _, err := store.Save(w.Context(), other, rec, ""); err != nil {
+					t.Fatal(err)
+				}
+				dog, err := watchdog.New(watchdog.Config{
+					Cloud: w.cloud, Rules: w.rules, Store: store, Notifiers: []watchdog.Notifier{w.chat},
+					Keys: []core.Key{w.key, other}, Self: self, Now: w.now, Log: slog.New(slog.DiscardHandler), Reads: 1,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
+				defer cancel()
+				if err := dog.Handle(ctx, "look", w.edit("terraform", gone)); err != nil {
+					t.Fatal(err)
+				}
+				w.wantWrites(c.writes)
+				if barred := c.writes == 0; barred != slices.Contains(w.chat.codes(), alert.CannotRestore) {
+					t.Errorf("told %q", w.chat.codes())
+				}
+				if a := w.chat.last(alert.CannotRestore); c.writes == 0 && (!strings.Contains(a.Facts.Detail, "orders") || len(a.Facts.Commands) > 0) {
+					t.Errorf("detail %q, commands %q", a.Facts.Detail, a.Facts.Commands)
+				}
+			})
+		})
+	}
+}
