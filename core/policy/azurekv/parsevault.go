@@ -159,9 +159,23 @@ func (v *vault) readTags(r rawjson.Reader) error {
 	})
 }
 
-// marks says that the owner's tag names a key. Its value lists names of keys,
-// between spaces, commas or semicolons; * and an empty value are all keys.
-func (v *vault) marks(key string) bool {
-	names := strings.FieldsFunc(v.Revoked, func(c rune) bool { return c == ',' || c == ';' || c == ' ' || c == '\t' || c == '\n' || c == '\r' })
-	return v.marked && (len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return n == "*" || wording.Same(n, key) }))
+// marks says that the owner's tag names a key.
+func (v *vault) marks(key string) bool { return v.marked && names(v.Revoked, key) }
+
+// tagged lists the words of the owner's tag. Whatever no name of a key holds
+// stands between them: people also write quotes, other kinds of space, or an
+// address, and what they meant by that must not be lost.
+func tagged(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool {
+		return r != '-' && r != '*' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
 }
+
+// names says that the owner's tag stands for a key. A value without a word, and
+// one with a *, are all keys.
+func names(value, key string) bool {
+	words := tagged(value)
+	return len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return everyKey(w) || wording.Same(w, key) })
+}
+
+func everyKey(word string) bool { return strings.Contains(word, "*") }

@@ -24,9 +24,6 @@ var (
 // Source: https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
 const maxTag = 256
 
-// everyKey is what the revocation tag says in the place of names.
-const everyKey = "*"
-
 // Revoke marks a key as revoked, by its name in the vault's tag
 // byokwatch-revoked and the reason in a second one, and then takes away what is
 // Confluent's own: its role assignments at the key and at the vault, and its
@@ -114,22 +111,22 @@ func reinstate(live core.Policy, q core.Question) (core.Candidate, error) {
 		return c, ErrNotRevoked
 	}
 	name, value, _ := s.tag(revocationTag)
-	names := tagged(value)
-	rest := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return wording.Same(n, at.key) || n == everyKey })
-	if len(names) == 0 || slices.Contains(names, everyKey) {
+	words := tagged(value)
+	rest := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return wording.Same(w, at.key) })
+	if len(words) == 0 || slices.ContainsFunc(words, everyKey) {
 		rest = nil
 		c.Left = append(c.Left, "The tag stood for every key of the vault, and goes for all of them. Each other key stays revoked to its watchdog until it is reinstated as well.")
 	}
 	var step core.Step
 	if len(rest) > 0 {
 		value := strings.Join(rest, " ")
-		if step, err = at.tagStep("Merge", tags{{name, value}}, tags{{revocationTag, commandNames(rest)}}); err != nil {
+		if step, err = at.tagStep("Merge", tags{{name, value}}, tags{{revocationTag, value}}); err != nil {
 			return c, err
 		}
 		s = s.withTag(name, value)
 	} else {
 		gone := tags{{name, value}}
-		command := tags{{revocationTag, commandNames(names)}}
+		command := tags{{revocationTag, strings.Join(words, " ")}}
 		if other, why, ok := s.tag(reasonTag); ok {
 			gone, command = append(gone, tag{other, why}), append(command, tag{reasonTag, cleanReason(why)})
 		}
@@ -208,28 +205,10 @@ func (s sheet) withoutTag(name string) sheet {
 	return s
 }
 
-// revokes says that the vault's tag names the key. An empty value and * are all
-// keys.
+// revokes says that the vault's tag names the key.
 func (s sheet) revokes(key string) bool {
 	_, value, ok := s.tag(revocationTag)
-	names := tagged(value)
-	return ok && (len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return n == everyKey || wording.Same(n, key) }))
-}
-
-// tagged lists the words of the revocation tag.
-func tagged(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) })
-}
-
-// commandNames are the words of the revocation tag that are names of keys.
-func commandNames(words []string) string {
-	var out []string
-	for _, w := range words {
-		if w == everyKey || keyName.MatchString(wording.Lower(w)) {
-			out = append(out, w)
-		}
-	}
-	return strings.Join(out, " ")
+	return ok && names(value, key)
 }
 
 // marked adds the key to the vault's tag, and the reason. What other people wrote
@@ -240,7 +219,7 @@ func (s sheet) marked(at address, reason string) (core.Step, sheet, error) {
 	words := append(tagged(value), at.key)
 	value = strings.TrimSpace(value + " " + at.key)
 	reason = cleanReason(reason)
-	step, err := at.tagStep("Merge", tags{{name, value}, {why, reason}}, tags{{revocationTag, commandNames(words)}, {reasonTag, reason}})
+	step, err := at.tagStep("Merge", tags{{name, value}, {why, reason}}, tags{{revocationTag, strings.Join(words, " ")}, {reasonTag, reason}})
 	return step, s.withTag(name, value).withTag(why, reason), err
 }
 

@@ -36,7 +36,6 @@ const (
 var (
 	keyGrammar = pattern.New(`^(/subscriptions/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/resourcegroups/([\pL\pN_().-]{0,89}[\pL\pN_()-])` +
 		`/providers/microsoft\.keyvault/vaults/([a-z][a-z0-9-]{1,22}[a-z0-9]))/keys/([a-z0-9-]{1,127})$`)
-	keyName   = pattern.New(`^[a-z0-9-]{1,127}$`) // folded
 	plainWord = pattern.New(`^[A-Za-z0-9/_.:=@,-]+$`)
 )
 
