@@ -20,40 +20,14 @@ import (
 // written in another way.
 func newLogger(out, failures io.Writer, level slog.Leveler) *slog.Logger {
 	to := func(w io.Writer) slog.Handler {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: insightsNames})
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: wiring.Renamed("severityLevel", severities)})
 	}
 	return slog.New(wiring.Marked(byLevel{to(out), to(failures), to(unwarned{failures})}, marks))
 }
 
-func insightsNames(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) > 0 {
-		return a
-	}
-	switch a.Key {
-	case slog.MessageKey:
-		a.Key = "message"
-	case slog.LevelKey:
-		a.Key = "severityLevel"
-		if level, ok := a.Value.Any().(slog.Level); ok {
-			a.Value = slog.StringValue(severity(level))
-		}
-	}
-	return a
-}
-
-// severity is Application Insights' name of a level
+// severities are Application Insights' names of the levels
 // (https://learn.microsoft.com/azure/azure-monitor/app/data-model-complete).
-func severity(l slog.Level) string {
-	switch {
-	case l >= slog.LevelError:
-		return "Error"
-	case l >= slog.LevelWarn:
-		return "Warning"
-	case l >= slog.LevelInfo:
-		return "Information"
-	}
-	return "Verbose"
-}
+var severities = wiring.Levels{Debug: "Verbose", Info: "Information", Warning: "Warning", Error: "Error"}
 
 // byLevel has a handler for each of the streams.
 type byLevel struct{ info, warning, failure slog.Handler }

@@ -14,38 +14,12 @@ import (
 // takes its own fields from:
 // https://docs.cloud.google.com/logging/docs/structured-logging
 func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(wiring.Marked(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudNames}), marks))
+	return slog.New(wiring.Marked(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: wiring.Renamed("severity", severities)}), marks))
 }
 
-func cloudNames(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) > 0 {
-		return a
-	}
-	switch a.Key {
-	case slog.MessageKey:
-		a.Key = "message"
-	case slog.LevelKey:
-		a.Key = "severity"
-		if level, ok := a.Value.Any().(slog.Level); ok {
-			a.Value = slog.StringValue(severity(level))
-		}
-	}
-	return a
-}
-
-// severity is Cloud Logging's name of a level
+// severities are Cloud Logging's names of the levels
 // (https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity).
-func severity(l slog.Level) string {
-	switch {
-	case l >= slog.LevelError:
-		return "ERROR"
-	case l >= slog.LevelWarn:
-		return "WARNING"
-	case l >= slog.LevelInfo:
-		return "INFO"
-	}
-	return "DEBUG"
-}
+var severities = wiring.Levels{Debug: "DEBUG", Info: "INFO", Warning: "WARNING", Error: "ERROR"}
 
 // origin is what each line says of the invocation that it belongs to.
 type origin struct {

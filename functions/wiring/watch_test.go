@@ -61,3 +61,18 @@ func TestLinesAreMarked(t *testing.T) {
 		t.Errorf("%s", out.String())
 	}
 }
+
+func TestLevelsAreNamedAsTheServiceDoes(t *testing.T) {
+	var out bytes.Buffer
+	names := wiring.Renamed("severity", wiring.Levels{Debug: "low", Info: "plain", Warning: "odd", Error: "bad"})
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: names}))
+	log.Debug("a", slog.Group("g", slog.String("msg", "inner")))
+	log.Info("b")
+	log.Warn("c")
+	log.Error("d")
+	for i, want := range []string{"severity=low message=a g.msg=inner", "severity=plain message=b", "severity=odd message=c", "severity=bad message=d"} {
+		if got := strings.Split(out.String(), "\n")[i]; !strings.HasSuffix(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
