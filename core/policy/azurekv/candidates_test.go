@@ -163,7 +163,9 @@ func TestANameThatIsTakenDoesNotKeepTheAssignment(t *testing.T) {
 	taken := lastSegment(all[0].Steps[0].ID)
 	i := slices.IndexFunc(all, func(c core.Candidate) bool {
 		return slices.ContainsFunc(c.Steps, func(s core.Step) bool { return s.Op == opAssign }) &&
-			!slices.ContainsFunc(c.Steps, func(s core.Step) bool { return strings.Contains(s.ID, taken) || strings.Contains(string(s.Body), rigReader) && len(c.Steps) == 1 })
+			!slices.ContainsFunc(c.Steps, func(s core.Step) bool {
+				return strings.Contains(s.ID, taken) || strings.Contains(string(s.Body), rigReader) && len(c.Steps) == 1
+			})
 	})
 	if i < 0 || !strings.HasSuffix(all[i].Name, "under new names") || len(all[i].Steps) != len(all[0].Steps) || all[i].After != time.Minute {
 		t.Fatalf("candidate %d of %d", i, len(all))

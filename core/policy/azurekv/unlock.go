@@ -61,10 +61,7 @@ func Unlock(live core.Policy, q core.Question, missing []core.Requirement) []str
 	return u.lines
 }
 
-func (u *unlocker) asks(missing []core.Requirement, is func(r core.Requirement) bool) bool {
-	return slices.ContainsFunc(missing, is)
-}
-
+// property finds a requirement on vault or key among others.
 func property(name string) func(core.Requirement) bool {
 	return func(r core.Requirement) bool { return r.Aspect == core.Property && r.Permission == name }
 }
@@ -86,7 +83,7 @@ func (u *unlocker) recover(missing []core.Requirement) {
 //
 // Source: https://learn.microsoft.com/azure/key-vault/general/move-subscription
 func (u *unlocker) tenant(missing []core.Requirement) {
-	if !u.asks(missing, property(vaultTenant)) {
+	if !slices.ContainsFunc(missing, property(vaultTenant)) {
 		return
 	}
 	u.add("# The vault is in another tenant than is configured: no role assignment and no access policy of the old tenant counts in it.",
@@ -252,7 +249,7 @@ func deniesAny(j core.Judgement, missing []core.Requirement) bool {
 //
 // Source: https://learn.microsoft.com/azure/key-vault/general/network-security
 func (u *unlocker) network(missing []core.Requirement) {
-	if !u.asks(missing, property(vaultNetwork)) || !u.known {
+	if !slices.ContainsFunc(missing, property(vaultNetwork)) || !u.known {
 		return
 	}
 	gate := u.now.gate()
@@ -282,22 +279,22 @@ func (u *unlocker) key(missing []core.Requirement) {
 		return
 	}
 	if o.Get("error") != "" {
-		if u.asks(missing, func(r core.Requirement) bool { return r.Aspect == core.Property }) {
+		if slices.ContainsFunc(missing, func(r core.Requirement) bool { return r.Aspect == core.Property }) {
 			u.add("# The key is deleted. If it can't be recovered it is purged, and what it encrypted is lost: open a Confluent ticket.", u.azKey("recover"))
 		}
 		return
 	}
 	u.states(missing, u.versionIn(o))
-	if u.asks(missing, property(keyOperations)) {
+	if slices.ContainsFunc(missing, property(keyOperations)) {
 		u.operations(o)
 	}
-	if u.asks(missing, property(keyType)) {
+	if slices.ContainsFunc(missing, property(keyType)) {
 		u.add("# The type of a key can't be changed: it is not the key of a Confluent cluster.")
 	}
-	if u.asks(missing, property(keyValidity)) {
+	if slices.ContainsFunc(missing, property(keyValidity)) {
 		u.add("# Outside its dates a key still decrypts, but encrypts nothing new. Give it another end: " + u.azKey("set-attributes", "--expires", "YYYY-MM-DDThh:mm:ssZ"))
 	}
-	if u.asks(missing, property(vaultPurge)) {
+	if slices.ContainsFunc(missing, property(vaultPurge)) {
 		u.add("# Purge protection can't be turned off again:", u.az("update", "--enable-purge-protection", "true"))
 	}
 }
