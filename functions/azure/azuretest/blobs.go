@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"byokwatch/core/watchdog/chaostest"
+	"byokwatch/functions/emulatortest"
 )
 
 // AddStorage makes a storage account exist, so that roles can be assigned there,
@@ -96,7 +97,7 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		id += "/blobs/" + b.blob
 	}
 	fate := g.c.dice.Fate(b.op, id)
-	if fate.Slow > 0 && g.c.opts.Sleep(r.Context(), fate.Slow) != nil || fate.Kind == chaostest.Dropped || !known {
+	if g.c.opts.Sleep(r.Context(), fate.Slow) != nil || fate.Kind == chaostest.Dropped || !known {
 		panic(http.ErrAbortHandler) // the name of an account that is not there does not resolve
 	}
 	if f := blobFailure(fate); f != nil {
@@ -110,16 +111,16 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, f.Status, f.Code, f.Message)
 		return
 	}
-	rec := &recorder{header: http.Header{}}
+	rec := emulatortest.NewRecorder()
 	g.next.ServeHTTP(rec, g.forward(r, b, r.Method))
 	if fate.Kind == chaostest.Lost {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range rec.header {
+	for name, values := range rec.Header() {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(max(rec.status, http.StatusOK))
-	_, _ = w.Write(rec.body.Bytes()) // the client may be gone, as on any server
+	w.WriteHeader(rec.Status())
+	_, _ = w.Write(rec.Body()) // the client may be gone, as on any server
 }
 
 // blobCallOf tells what a request asks for; nil for what is unknown here.
@@ -235,9 +236,9 @@ func (g guard) check(r *http.Request, b *blobCall, id string) *Failure {
 // isNew says whether there is no blob yet where a request puts one: the right to
 // add is enough for that.
 func (g guard) isNew(r *http.Request, b *blobCall) bool {
-	rec := &recorder{header: http.Header{}}
+	rec := emulatortest.NewRecorder()
 	g.next.ServeHTTP(rec, g.forward(r, b, http.MethodHead))
-	return rec.status == http.StatusNotFound
+	return rec.Status() == http.StatusNotFound
 }
 
 // blobFailure is what a fate says in Blob Storage's words

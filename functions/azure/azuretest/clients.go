@@ -1,11 +1,8 @@
 package azuretest
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -16,6 +13,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/authorization/armauthorization/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/keyvault/armkeyvault/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
+
+	"byokwatch/functions/emulatortest"
 )
 
 // VaultAPIVersion is the first version of Key Vault's management API that will
@@ -23,92 +22,29 @@ import (
 // (https://learn.microsoft.com/azure/key-vault/general/access-control-default).
 const VaultAPIVersion = "2026-02-01"
 
-// recorder collects a handler's answer.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *recorder) Header() http.Header { return w.header }
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-}
-
-func (w *recorder) Write(b []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	return w.body.Write(b)
-}
-
-func (w *recorder) response(r *http.Request) *http.Response {
-	w.WriteHeader(http.StatusOK)
-	return &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, Body: io.NopCloser(bytes.NewReader(w.body.Bytes())), ContentLength: int64(w.body.Len()), Request: r,
-	}
-}
-
 // RoundTripper serves requests in the calling goroutine, with no socket in
 // between, so that it works inside a testing/synctest bubble.
 func (c *Cloud) RoundTripper() Transport { return InProcess(c) }
 
 // InProcess is RoundTripper for any handler.
-func InProcess(h http.Handler) Transport { return Transport{h} }
+func InProcess(h http.Handler) Transport { return Transport{emulatortest.InProcess(h, plain)} }
+
+// plain spells the names of headers as a server reads them: Microsoft's clients
+// write some in lower case.
+func plain(r *http.Request) {
+	header := http.Header{}
+	for name, values := range r.Header {
+		header[http.CanonicalHeaderKey(name)] = values
+	}
+	r.Header = header
+}
 
 // Transport is the way to a handler in this process, as net/http and as
 // Microsoft's clients want it.
-type Transport struct{ handler http.Handler }
+type Transport struct{ http.RoundTripper }
 
 // Do is RoundTrip, as policy.Transporter calls it.
 func (t Transport) Do(r *http.Request) (*http.Response, error) { return t.RoundTrip(r) }
-
-// RoundTrip serves one request.
-func (t Transport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	r = r.Clone(r.Context())
-	for name, values := range r.Header { // Microsoft's clients spell them as they like, and a server reads them in one way
-		delete(r.Header, name)
-		r.Header[http.CanonicalHeaderKey(name)] = values
-	}
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	defer r.Body.Close()
-	r.RequestURI = r.URL.RequestURI()
-	for name, values := range r.Header {
-		// Microsoft's clients write names in lower case. A server reads them in its
-		// own form, whatever came over the wire.
-		if plain := http.CanonicalHeaderKey(name); plain != name {
-			delete(r.Header, name)
-			r.Header[plain] = values
-		}
-	}
-	rec := &recorder{header: http.Header{}}
-	defer func() {
-		switch p := recover(); {
-		case p == nil:
-		case p == http.ErrAbortHandler:
-			resp, err = nil, fmt.Errorf("%s %s: %w", r.Method, r.URL.Host, abortCause(r.Context()))
-		default:
-			panic(p)
-		}
-	}()
-	t.handler.ServeHTTP(rec, r)
-	return rec.response(r), nil
-}
-
-// abortCause is what a client sees of a connection that breaks.
-func abortCause(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return io.ErrUnexpectedEOF
-}
 
 // Credential is that of the caller who was logged in by a token. What it hands
 // out is meant for one audience, as real tokens are: a vault refuses one that is

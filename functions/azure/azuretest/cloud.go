@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"byokwatch/core/watchdog/chaostest"
+	"byokwatch/functions/emulatortest"
 )
 
 // What Options leave open.
@@ -88,7 +89,7 @@ func New(o Options) *Cloud {
 		o.Now = time.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = sleep
+		o.Sleep = emulatortest.Sleep
 	}
 	if o.MaxAssignments <= 0 {
 		o.MaxAssignments = maxAssignments
@@ -101,17 +102,6 @@ func New(o Options) *Cloud {
 		scope = c.parents[scope]
 	}
 	return c
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // Calls counts the requests that reached an operation so far, whatever became of
@@ -183,7 +173,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if k.person = r.Context().Value(spared{}) != nil; !k.person {
 		k.fate = c.dice.Fate(k.route.op, k.id)
 	}
-	if k.fate.Slow > 0 && c.opts.Sleep(r.Context(), k.fate.Slow) != nil || k.fate.Kind == chaostest.Dropped {
+	if c.opts.Sleep(r.Context(), k.fate.Slow) != nil || k.fate.Kind == chaostest.Dropped {
 		panic(http.ErrAbortHandler)
 	}
 	if f := failureOf(k.fate, k.route.plane); f != nil {

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"byokwatch/functions/emulatortest"
 )
 
 // Answer is how a function ended that did not fail.
@@ -185,5 +187,5 @@ func (h *Host) Tick(ctx context.Context) (Answer, error) {
 
 // pause waits, and says whether there was time to.
 func pause(ctx context.Context, d time.Duration) bool {
-	return sleep(ctx, d) == nil
+	return emulatortest.Sleep(ctx, d) == nil
 }
