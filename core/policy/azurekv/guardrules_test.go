@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"byokwatch/core"
+	"byokwatch/core/rawjson"
 )
 
 func TestGuardOnWhatChangedUnderTheCandidate(t *testing.T) {
@@ -73,6 +74,12 @@ func TestGuardOnWhatChangedUnderTheCandidate(t *testing.T) {
 
 // TestGuardOnOneAssignment assigns one role, with the snapshot that is to justify
 // it: no more is in play than the sentence says.
+// withCondition puts a condition on what a role gives.
+func withCondition(d core.Document, text string) core.Document {
+	d.Text = strings.Replace(d.Text, `"notDataActions": []`, `"notDataActions": [], "condition": `+rawjson.Quote(text)+`, "conditionVersion": "2.0"`, 1)
+	return d
+}
+
 func TestGuardOnOneAssignment(t *testing.T) {
 	crypto := grant{role: rigCrypto}
 	under := func(condition string) grant { return grant{role: rigCrypto, when: newClause(condition, "")} }
@@ -83,53 +90,54 @@ func TestGuardOnOneAssignment(t *testing.T) {
 		makes  grant
 		passes bool
 	}{
-		"the snapshot's own":                         {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
-		"from the subscription":                      {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigSub))}, crypto, true},
-		"from a management group":                    {nil, []core.Document{rigGiven(rigAssign(rigCrypto, "/providers/Microsoft.Management/managementGroups/acme"))}, crypto, true},
-		"from the key":                               {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigKey))}, crypto, true},
-		"through a group":                            {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTeam))}, crypto, true},
-		"by a wider role":                            {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault))}, crypto, true},
-		"by a custom role":                           {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault))}, crypto, true},
-		"by a custom role and a reader":              {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault), rigAssign(rigReader, rigVault)), half}, crypto, true},
-		"by half a custom role":                      {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault)), half}, crypto, false},
-		"the reader, for its own":                    {nil, []core.Document{rigGiven(rigAssign(rigReader, rigGroupID))}, grant{role: rigReader}, true},
-		"the reader, where only keys could be read":  {nil, []core.Document{rigGiven(rigAssign(rigReader, rigKey))}, grant{role: rigReader}, false},
-		"the reader, for a key's own role":           {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, grant{role: rigReader}, false},
-		"what only a reader gave":                    {nil, []core.Document{rigGiven(rigAssign(rigReader, rigVault))}, crypto, false},
-		"what Owner gave":                            {nil, []core.Document{rigGiven(rigAssign("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", rigVault))}, crypto, false},
-		"what a role gave that nobody knows":         {nil, []core.Document{rigGiven(rigAssign(rigMallory, rigVault))}, crypto, false},
-		"what another vault gave":                    {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault+"2"))}, crypto, false},
-		"what another key gave":                      {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault+"/keys/orders"))}, crypto, false},
-		"the wider role itself":                      {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault))}, grant{role: rigOfficer}, false},
-		"the custom role itself":                     {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault))}, grant{role: rigCustom}, false},
-		"under the snapshot's condition":             {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue), true},
-		"without the snapshot's condition":           {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, crypto, false},
-		"under another condition":                    {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue + " OR " + rigTrue), false},
-		"under the condition, but for a space":       {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue + " "), false},
-		"under a condition that the snapshot lacks":  {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, under(rigTrue), false},
-		"under one of its conditions, had without":   {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigGroupID), rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue), true},
-		"without, had with and without":              {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigGroupID), rigAssign(rigCrypto, rigVault, rigTrue))}, crypto, true},
-		"a wider role's condition":                   {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault, rigTrue))}, under(rigTrue), true},
-		"a condition in another version":             {nil, []core.Document{rigGiven(strings.Replace(rigAssign(rigCrypto, rigVault, rigTrue), `"2.0"`, `"1.0"`, 1))}, grant{role: rigCrypto, when: clause{rigTrue, "1.0"}}, false},
-		"a condition that does not hold":             {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigLater))}, under(rigLater), false},
-		"a condition that nobody can decide":         {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigOpaque))}, under(rigOpaque), true},
-		"the same, of a wider role":                  {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault, rigOpaque))}, under(rigOpaque), false},
-		"what a deny assignment took":                {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault)), rigDenies(rigDeny("9", "Microsoft.KeyVault/vaults/keys/unwrap/action"))}, crypto, false},
-		"where a group has it":                       {[]core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTeam))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
-		"where it is":                                {[]core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"where it is in capitals":                    {[]core.Document{rigGiven(strings.NewReplacer(rigVault, strings.ToUpper(rigVault), rigCrypto, strings.ToUpper(rigCrypto), rigPrincipal, strings.ToUpper(rigPrincipal)).Replace(rigAssign(rigCrypto, rigVault)))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"where it is under a condition":              {[]core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigLater))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"in a vault that uses access policies":       {[]core.Document{rigPolicies()}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"in a vault that used them":                  {nil, []core.Document{rigPolicies(), rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"in a vault that uses them, and used them":   {[]core.Document{rigPolicies()}, []core.Document{rigPolicies(), rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"in a vault that used them, and gave it so":  {nil, []core.Document{rigPolicies(rigEntry(rigPrincipal, "get", "wrapKey", "unwrapKey")), rigGiven(rigAssign(rigReader, rigVault))}, crypto, false},
-		"for a key that nobody can use":              {[]core.Document{rigKeyDoc(rigTwo, false), rigVersionsDoc("enabled", "disabled")}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"for a revoked key":                          {[]core.Document{rigVaultDoc("tags", `{"Byokwatch-revoked": "Orders;Payments"}`)}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
-		"for the neighbour of a revoked key":         {[]core.Document{rigVaultDoc("tags", `{"byokwatch-revoked": "payments2"}`)}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
-		"where what is denied can't be read":         {[]core.Document{{Kind: core.DenyAssignments, ID: rigKey, Unreadable: "access denied"}}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
-		"where the watchdog's own can't be read":     {[]core.Document{{Kind: core.RoleAssignments, ID: rigSelfs, Unreadable: "access denied"}}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
-		"where Azure wraps what it lists":            {[]core.Document{{Kind: core.RoleAssignments, ID: rigConfluents, Text: `{"value": []}`}}, []core.Document{{Kind: core.RoleAssignments, ID: rigConfluents, Text: `{"value": [` + rigAssign(rigCrypto, rigVault) + `]}`}}, crypto, true},
-		"where Azure says the rest is on a new page": {[]core.Document{{Kind: core.RoleAssignments, ID: rigConfluents, Text: `{"value": [], "nextLink": "https://x"}`}}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"the snapshot's own":                            {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
+		"from the subscription":                         {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigSub))}, crypto, true},
+		"from a management group":                       {nil, []core.Document{rigGiven(rigAssign(rigCrypto, "/providers/Microsoft.Management/managementGroups/acme"))}, crypto, true},
+		"from the key":                                  {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigKey))}, crypto, true},
+		"through a group":                               {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTeam))}, crypto, true},
+		"by a wider role":                               {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault))}, crypto, true},
+		"by a custom role":                              {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault))}, crypto, true},
+		"by a custom role and a reader":                 {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault), rigAssign(rigReader, rigVault)), half}, crypto, true},
+		"by half a custom role":                         {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault)), half}, crypto, false},
+		"the reader, for its own":                       {nil, []core.Document{rigGiven(rigAssign(rigReader, rigGroupID))}, grant{role: rigReader}, true},
+		"the reader, where only keys could be read":     {nil, []core.Document{rigGiven(rigAssign(rigReader, rigKey))}, grant{role: rigReader}, false},
+		"the reader, for a key's own role":              {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, grant{role: rigReader}, false},
+		"what only a reader gave":                       {nil, []core.Document{rigGiven(rigAssign(rigReader, rigVault))}, crypto, false},
+		"what Owner gave":                               {nil, []core.Document{rigGiven(rigAssign("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", rigVault))}, crypto, false},
+		"what a role gave that nobody knows":            {nil, []core.Document{rigGiven(rigAssign(rigMallory, rigVault))}, crypto, false},
+		"what another vault gave":                       {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault+"2"))}, crypto, false},
+		"what another key gave":                         {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault+"/keys/orders"))}, crypto, false},
+		"the wider role itself":                         {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault))}, grant{role: rigOfficer}, false},
+		"the custom role itself":                        {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault))}, grant{role: rigCustom}, false},
+		"under the snapshot's condition":                {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue), true},
+		"without the snapshot's condition":              {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, crypto, false},
+		"under another condition":                       {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue + " OR " + rigTrue), false},
+		"under the condition, but for a space":          {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue + " "), false},
+		"under a condition that the snapshot lacks":     {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, under(rigTrue), false},
+		"under one of its conditions, had without":      {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigGroupID), rigAssign(rigCrypto, rigVault, rigTrue))}, under(rigTrue), true},
+		"without, had with and without":                 {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigGroupID), rigAssign(rigCrypto, rigVault, rigTrue))}, crypto, true},
+		"a wider role's condition":                      {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault, rigTrue))}, under(rigTrue), true},
+		"a condition in another version":                {nil, []core.Document{rigGiven(strings.Replace(rigAssign(rigCrypto, rigVault, rigTrue), `"2.0"`, `"1.0"`, 1))}, grant{role: rigCrypto, when: clause{rigTrue, "1.0"}}, false},
+		"a condition that does not hold":                {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigLater))}, under(rigLater), false},
+		"a condition that nobody can decide":            {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigOpaque))}, under(rigOpaque), true},
+		"what a role gave under a condition of its own": {nil, []core.Document{rigGiven(rigAssign(rigCustom, rigVault)), withCondition(rigRole(rigCustom, []string{rightVaultRead}, []string{"Microsoft.KeyVault/vaults/keys/*"}), `@Environment[UtcNow] DateTimeLessThan '2030-01-01T00:00:00Z'`)}, crypto, false},
+		"the same, of a wider role":                     {nil, []core.Document{rigGiven(rigAssign(rigOfficer, rigVault, rigOpaque))}, under(rigOpaque), false},
+		"what a deny assignment took":                   {nil, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault)), rigDenies(rigDeny("9", "Microsoft.KeyVault/vaults/keys/unwrap/action"))}, crypto, false},
+		"where a group has it":                          {[]core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigTeam))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
+		"where it is":                                   {[]core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"where it is in capitals":                       {[]core.Document{rigGiven(strings.NewReplacer(rigVault, strings.ToUpper(rigVault), rigCrypto, strings.ToUpper(rigCrypto), rigPrincipal, strings.ToUpper(rigPrincipal)).Replace(rigAssign(rigCrypto, rigVault)))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"where it is under a condition":                 {[]core.Document{rigGiven(rigAssign(rigCrypto, rigVault, rigLater))}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"in a vault that uses access policies":          {[]core.Document{rigPolicies()}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"in a vault that used them":                     {nil, []core.Document{rigPolicies(), rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"in a vault that uses them, and used them":      {[]core.Document{rigPolicies()}, []core.Document{rigPolicies(), rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"in a vault that used them, and gave it so":     {nil, []core.Document{rigPolicies(rigEntry(rigPrincipal, "get", "wrapKey", "unwrapKey")), rigGiven(rigAssign(rigReader, rigVault))}, crypto, false},
+		"for a key that nobody can use":                 {[]core.Document{rigKeyDoc(rigTwo, false), rigVersionsDoc("enabled", "disabled")}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"for a revoked key":                             {[]core.Document{rigVaultDoc("tags", `{"Byokwatch-revoked": "Orders;Payments"}`)}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
+		"for the neighbour of a revoked key":            {[]core.Document{rigVaultDoc("tags", `{"byokwatch-revoked": "payments2"}`)}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
+		"where what is denied can't be read":            {[]core.Document{{Kind: core.DenyAssignments, ID: rigKey, Unreadable: "access denied"}}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
+		"where the watchdog's own can't be read":        {[]core.Document{{Kind: core.RoleAssignments, ID: rigSelfs, Unreadable: "access denied"}}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, true},
+		"where Azure wraps what it lists":               {[]core.Document{{Kind: core.RoleAssignments, ID: rigConfluents, Text: `{"value": []}`}}, []core.Document{{Kind: core.RoleAssignments, ID: rigConfluents, Text: `{"value": [` + rigAssign(rigCrypto, rigVault) + `]}`}}, crypto, true},
+		"where Azure says the rest is on a new page":    {[]core.Document{{Kind: core.RoleAssignments, ID: rigConfluents, Text: `{"value": [], "nextLink": "https://x"}`}}, []core.Document{rigGiven(rigAssign(rigCrypto, rigVault))}, crypto, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			live, whole := rig(rigGiven()).With(x.live...), rig(rigGiven()).With(x.good...)
