@@ -119,7 +119,7 @@ func (c *court) whyOpen(maybe []gift, open []ban, entries []*accessPolicy, b *br
 	switch {
 	case g.who == truth.Unknown:
 		return "whether " + c.label(g) + " is about " + b.called() + " can't be told: it is to " + wording.Abridge(g.item.PrincipalID, 80) + ", which may be a group that holds it" + rest,
-			"list what reaches the principal: az role assignment list --assignee OBJECT-ID --include-groups --include-inherited"
+			"assign the role to the service principal itself, or let Azure say who is in the group: byokwatch check with the key's configuration"
 	case c.role(g.item.role) == nil:
 		return c.whyUnknownRole(g, rest)
 	case g.condition.turns(c.facts(asks[0])) != "":

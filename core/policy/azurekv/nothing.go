@@ -15,7 +15,7 @@ func (c *court) settleNothing(f *core.Finding, b *brief, asks []ask) {
 		c.noPolicy(f, b, asks[0])
 		return
 	}
-	f.Reason = "nothing is assigned to " + b.called() + " that gives it"
+	f.Reason = "nothing is assigned to " + b.called() + ", that gives it"
 	f.Remedy = b.assign(f.Permission)
 	if !b.given {
 		f.Reason = "no role assignment was given"
@@ -59,7 +59,7 @@ func (c *court) wrongModel(f *core.Finding, b *brief, a ask, best int) {
 	for _, p := range b.policies {
 		if c.policyGives(p, a) == truth.Yes {
 			f.Reason = "the vault uses Azure RBAC, so " + p.label() + ", which lists " + c.listedAs(p, a) + ", does not count"
-			f.Remedy = b.assign(f.Permission) + ", or switch the vault back to access policies"
+			f.Remedy = b.assign(f.Permission) + ", or switch the vault to access policies"
 			f.Evidence = append(f.Evidence, c.policyEvidence([]*accessPolicy{p})...)
 			return
 		}
@@ -146,7 +146,7 @@ func (c *court) noPolicy(f *core.Finding, b *brief, a ask) {
 	for _, g := range b.gifts {
 		if g.who == truth.Yes && c.gives(g, rbac) == truth.Yes {
 			f.Reason = "the vault uses access policies, so " + c.label(g) + ", which gives it by " + c.roleName(g.item) + ", does not count, and no access policy names " + b.called()
-			f.Remedy += ", or switch the vault back to Azure RBAC"
+			f.Remedy += ", or switch the vault to Azure RBAC"
 			f.Evidence = c.evidence([]gift{g}, nil, b)
 			return
 		}
