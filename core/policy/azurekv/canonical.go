@@ -140,8 +140,12 @@ func (c *court) canonicalBan(x ban, b *brief) string {
 	near := func(list []principal) string {
 		var out []string
 		for _, p := range list {
-			if b.is(p) != truth.No {
+			switch b.is(p) {
+			case truth.Yes:
 				out = append(out, strconv.Quote(p.id))
+			case truth.Unknown:
+				out = append(out, strconv.Quote(p.id)+"?")
+			case truth.No:
 			}
 		}
 		slices.Sort(out)
@@ -151,7 +155,7 @@ func (c *court) canonicalBan(x ban, b *brief) string {
 	if x.item.ScopeOnly {
 		only = " only"
 	}
-	return "deny " + strconv.Quote(strings.TrimRight(x.item.scope, "/")) + only + " [" + strings.Join(slices.Compact(words), " ") + "] to [" + near(x.item.Principals) + "] but [" + near(x.item.Excluded) + "]"
+	return "deny " + strconv.Quote(x.item.scope) + only + " [" + strings.Join(slices.Compact(words), " ") + "] to [" + near(x.item.Principals) + "] but [" + near(x.item.Excluded) + "]"
 }
 
 // takes says that a deny assignment may take something needed.

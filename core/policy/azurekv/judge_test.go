@@ -117,44 +117,50 @@ func TestWhatReachesConfluentChangesTheDigest(t *testing.T) {
 	}
 	list := func(items ...string) core.Policy { return set(confluentList, "["+strings.Join(items, ",")+"]") }
 	reader := assigned(fuzzConfluent, vaultReader, fuzzVault, "")
+	// withIn shows a group that Confluent is in, by a role that gives nothing needed.
+	withIn := func(p core.Policy) core.Policy {
+		return edited(t, p, confluentList, pair(), strings.TrimSuffix(pair(), "]")+","+assigned(fuzzSelf, "4633458b-17de-408a-b874-0445c86b69e6", fuzzVault, "")+"]")
+	}
 	custom := assigned(fuzzConfluent, fuzzCustom, fuzzVault, "")
 	seen := map[core.Digest]string{digestOf(t, base): "the base"}
 	for name, p := range map[string]core.Policy{
-		"one unassigned":                      list(reader),
-		"both unassigned":                     list(),
-		"one more, above":                     list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, ""), assigned(fuzzConfluent, encryptionUser, fuzzSub, "")),
-		"one moved to the key":                list(reader, assigned(fuzzConfluent, encryptionUser, fuzzKey, "")),
-		"one through a group":                 list(reader, assigned(fuzzSelf, encryptionUser, fuzzVault, "")),
-		"one under a condition":               list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, "ActionMatches{'*'}")),
-		"one under another":                   list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, "ActionMatches{'a  b'}")),
-		"one under another, by a space":       list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, "ActionMatches{'a b'}")),
-		"a custom role":                       list(custom),
-		"a custom role gutted":                edited(t, list(custom), core.RoleDefinitions, "keys/*", "keys/read"),
-		"a custom role deleted":               edited(t, list(custom), core.RoleDefinitions, fuzzRoles, "[]"),
-		"a custom role not described":         slices.DeleteFunc(list(custom), func(d core.Document) bool { return d.Kind == core.RoleDefinitions }),
-		"the switch":                          edited(t, base, core.Vault, `"enableRbacAuthorization":true`, `"enableRbacAuthorization":null`),
-		"the switch, and an entry":            edited(t, base, core.Vault, `"enableRbacAuthorization":true`, `"enableRbacAuthorization":false`, `"accessPolicies":[]`, `"accessPolicies":[{"tenantId":"`+fuzzTenant+`","objectId":"`+fuzzConfluent+`","permissions":{"keys":["get"]}}]`),
-		"the switch, and an entry on behalf":  edited(t, base, core.Vault, `"enableRbacAuthorization":true`, `"enableRbacAuthorization":false`, `"accessPolicies":[]`, `"accessPolicies":[{"tenantId":"`+fuzzTenant+`","objectId":"`+fuzzConfluent+`","applicationId":"x","permissions":{"keys":["get"]}}]`),
-		"the tenant":                          edited(t, base, core.Vault, fuzzTenant, "aaaaaaaa-9999-9999-9999-111111111111"),
-		"the firewall closed with the bypass": edited(t, base, core.Vault, `"networkAcls":null`, `"networkAcls":{"defaultAction":"Deny","bypass":"AzureServices"}`),
-		"the firewall closed without it":      edited(t, base, core.Vault, `"networkAcls":null`, `"networkAcls":{"defaultAction":"Deny","bypass":"None"}`),
-		"a perimeter":                         edited(t, base, core.Vault, `"Enabled"`, `"SecuredByPerimeter"`),
-		"purge protection":                    edited(t, base, core.Vault, `"enablePurgeProtection":true`, `"enablePurgeProtection":null`),
-		"the owner's mark":                    edited(t, base, core.Vault, `"tags":{}`, `"tags":{"byokwatch-revoked":"payments"}`),
-		"the mark with a reason":              edited(t, base, core.Vault, `"tags":{}`, `"tags":{"byokwatch-revoked":"payments","byokwatch-revoked-reason":"x"}`),
-		"the key disabled":                    edited(t, base, core.VaultKey, `"enabled":true`, `"enabled":false`),
-		"the key's end":                       edited(t, base, core.VaultKey, `"enabled":true`, `"enabled":true,"exp":1798761600`),
-		"the key's beginning":                 edited(t, base, core.VaultKey, `"enabled":true`, `"enabled":true,"nbf":1767225600`),
-		"the key's type":                      edited(t, base, core.VaultKey, `"RSA"`, `"RSA-HSM"`),
-		"the key's operations":                edited(t, base, core.VaultKey, `"wrapKey",`, ``),
-		"another current version":             edited(t, base, core.VaultKey, fuzzVersion, strings.Repeat("a", 32)),
-		"the key gone":                        edited(t, base, core.VaultKey, fuzzKeyText, `{"error":{"code":"KeyNotFound"}}`),
-		"a version disabled":                  edited(t, base, core.VaultKeyVersions, "true", "false"),
-		"a version more":                      set(core.VaultKeyVersions, strings.Replace(fuzzVersions, "]", `,{"kid":"https://acme-vault.vault.azure.net/keys/payments/`+strings.Repeat("b", 32)+`","attributes":{"enabled":true}}]`, 1)),
-		"a deny of everybody":                 set(core.DenyAssignments, "["+everybodyDenied+"]"),
-		"a deny of a group":                   set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, everyone+`","type":"SystemDefined`, `x","type":"Group`, 1)+"]"),
-		"a deny with a condition":             set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, `"dataActions"`, `"condition":"x","dataActions"`, 1)+"]"),
-		"a deny that spares somebody unknown": set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, `"permissions"`, `"excludePrincipals":[{"id":"x","type":"Group"}],"permissions"`, 1)+"]"),
+		"one unassigned":                       list(reader),
+		"both unassigned":                      list(),
+		"one more, above":                      list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, ""), assigned(fuzzConfluent, encryptionUser, fuzzSub, "")),
+		"one moved to the key":                 list(reader, assigned(fuzzConfluent, encryptionUser, fuzzKey, "")),
+		"one through a group":                  list(reader, assigned(fuzzSelf, encryptionUser, fuzzVault, "")),
+		"one under a condition":                list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, "ActionMatches{'*'}")),
+		"one under another":                    list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, "ActionMatches{'a  b'}")),
+		"one under another, by a space":        list(reader, assigned(fuzzConfluent, encryptionUser, fuzzVault, "ActionMatches{'a b'}")),
+		"a custom role":                        list(custom),
+		"a custom role gutted":                 edited(t, list(custom), core.RoleDefinitions, "keys/*", "keys/read"),
+		"a custom role deleted":                edited(t, list(custom), core.RoleDefinitions, fuzzRoles, "[]"),
+		"a custom role not described":          slices.DeleteFunc(list(custom), func(d core.Document) bool { return d.Kind == core.RoleDefinitions }),
+		"the switch":                           edited(t, base, core.Vault, `"enableRbacAuthorization":true`, `"enableRbacAuthorization":null`),
+		"the switch, and an entry":             edited(t, base, core.Vault, `"enableRbacAuthorization":true`, `"enableRbacAuthorization":false`, `"accessPolicies":[]`, `"accessPolicies":[{"tenantId":"`+fuzzTenant+`","objectId":"`+fuzzConfluent+`","permissions":{"keys":["get"]}}]`),
+		"the switch, and an entry on behalf":   edited(t, base, core.Vault, `"enableRbacAuthorization":true`, `"enableRbacAuthorization":false`, `"accessPolicies":[]`, `"accessPolicies":[{"tenantId":"`+fuzzTenant+`","objectId":"`+fuzzConfluent+`","applicationId":"x","permissions":{"keys":["get"]}}]`),
+		"the tenant":                           edited(t, base, core.Vault, fuzzTenant, "aaaaaaaa-9999-9999-9999-111111111111"),
+		"the firewall closed with the bypass":  edited(t, base, core.Vault, `"networkAcls":null`, `"networkAcls":{"defaultAction":"Deny","bypass":"AzureServices"}`),
+		"the firewall closed without it":       edited(t, base, core.Vault, `"networkAcls":null`, `"networkAcls":{"defaultAction":"Deny","bypass":"None"}`),
+		"a perimeter":                          edited(t, base, core.Vault, `"Enabled"`, `"SecuredByPerimeter"`),
+		"purge protection":                     edited(t, base, core.Vault, `"enablePurgeProtection":true`, `"enablePurgeProtection":null`),
+		"the owner's mark":                     edited(t, base, core.Vault, `"tags":{}`, `"tags":{"byokwatch-revoked":"payments"}`),
+		"the mark with a reason":               edited(t, base, core.Vault, `"tags":{}`, `"tags":{"byokwatch-revoked":"payments","byokwatch-revoked-reason":"x"}`),
+		"the key disabled":                     edited(t, base, core.VaultKey, `"enabled":true`, `"enabled":false`),
+		"the key's end":                        edited(t, base, core.VaultKey, `"enabled":true`, `"enabled":true,"exp":1798761600`),
+		"the key's beginning":                  edited(t, base, core.VaultKey, `"enabled":true`, `"enabled":true,"nbf":1767225600`),
+		"the key's type":                       edited(t, base, core.VaultKey, `"RSA"`, `"RSA-HSM"`),
+		"the key's operations":                 edited(t, base, core.VaultKey, `"wrapKey",`, ``),
+		"another current version":              edited(t, base, core.VaultKey, fuzzVersion, strings.Repeat("a", 32)),
+		"the key gone":                         edited(t, base, core.VaultKey, fuzzKeyText, `{"error":{"code":"KeyNotFound"}}`),
+		"a version disabled":                   edited(t, base, core.VaultKeyVersions, "true", "false"),
+		"a version more":                       set(core.VaultKeyVersions, strings.Replace(fuzzVersions, "]", `,{"kid":"https://acme-vault.vault.azure.net/keys/payments/`+strings.Repeat("b", 32)+`","attributes":{"enabled":true}}]`, 1)),
+		"a deny of everybody":                  set(core.DenyAssignments, "["+everybodyDenied+"]"),
+		"a deny of a group that it is in":      withIn(set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, everyone+`","type":"SystemDefined`, fuzzSelf+`","type":"Group`, 1)+"]")),
+		"a deny of a group, and who is in it?": set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, everyone+`","type":"SystemDefined`, fuzzSelf+`","type":"Group`, 1)+"]"),
+		"a deny of a group":                    set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, everyone+`","type":"SystemDefined`, `x","type":"Group`, 1)+"]"),
+		"a deny with a condition":              set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, `"dataActions"`, `"condition":"x","dataActions"`, 1)+"]"),
+		"a deny that spares somebody unknown":  set(core.DenyAssignments, "["+strings.Replace(everybodyDenied, `"permissions"`, `"excludePrincipals":[{"id":"x","type":"Group"}],"permissions"`, 1)+"]"),
 	} {
 		d := digestOf(t, p)
 		if other, ok := seen[d]; ok {
@@ -286,6 +292,38 @@ func TestOneListForTwoPeopleMixesNothingUp(t *testing.T) {
 				t.Errorf("one clause for %s and %s", other, who)
 			}
 			clauses[e.Clause] = who
+		}
+	}
+}
+
+func TestADateThatCannotBeWrittenDownIsNone(t *testing.T) {
+	for _, date := range []string{"9223372036854775807", "-62135596801000", "253402300800"} {
+		j := fuzzJudge(edited(t, goodCase(), core.VaultKey, `"enabled":true`, `"enabled":true,"exp":`+date))
+		if j.Digest != "" || !j.Ends.IsZero() {
+			t.Errorf("%s: ends %s", date, j.Ends)
+		}
+	}
+}
+
+// TestASlashAtTheEndOfAScope: a deny assignment that stops at its scope takes
+// what is on it.
+func TestASlashAtTheEndOfAScope(t *testing.T) {
+	deny := func(scope string) core.Judgement {
+		p := goodCase()
+		for i := range p {
+			if p[i].Kind == core.DenyAssignments {
+				p[i].Text = `[{"id": "d", "properties": {"permissions": [{"actions": ["*"]}], "scope": "` + scope + `", "doNotApplyToChildScopes": true, "principals": [{"id": "` + everyone + `", "type": "SystemDefined"}]}}]`
+			}
+		}
+		return fuzzJudge(p)
+	}
+	plain, slash := deny(fuzzVault), deny(fuzzVault+"/")
+	if plain.Digest != slash.Digest {
+		t.Error("the digests differ")
+	}
+	for i, f := range plain.Findings {
+		if f.Permission == rightVaultRead && f.Aspect == core.Access && (f.Result != core.Missing || slash.Findings[i].Result != core.Missing) {
+			t.Errorf("%s: %s and %s", f.Permission, f.Result, slash.Findings[i].Result)
 		}
 	}
 }

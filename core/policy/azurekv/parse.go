@@ -3,6 +3,7 @@ package azurekv
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"byokwatch/core"
 	"byokwatch/core/policy/wording"
@@ -185,7 +186,7 @@ func parseDenials(text string) ([]denial, error) {
 		if err != nil {
 			return fmt.Errorf("deny assignment %d: %w", i, err)
 		}
-		d.scope = wording.Lower(d.Scope)
+		d.scope = strings.TrimRight(wording.Lower(d.Scope), "/")
 		out = append(out, d)
 		return nil
 	})

@@ -189,10 +189,15 @@ func (k *vaultKey) attributes(r rawjson.Reader) rawjson.Field {
 		if err != nil {
 			return err
 		}
-		if err := setDate(&k.Starts, notBefore); err != nil {
+		if err := errors.Join(setDate(&k.Starts, notBefore), setDate(&k.Ends, expires)); err != nil {
 			return err
 		}
-		return setDate(&k.Ends, expires)
+		for _, at := range []int64{k.Starts, k.Ends} {
+			if year := time.Unix(at, 0).UTC().Year(); year < 0 || year > 9999 {
+				return fmt.Errorf("%d is no date", at) // none that could be written down
+			}
+		}
+		return nil
 	}}
 }
 
