@@ -118,8 +118,11 @@ func (v view) value(name string) string {
 
 // candidates are the names that a restore's candidates have in the record.
 var candidates = map[string]string{
-	"patch":    "only what was lost",
-	"snapshot": "the whole last-known-good policy",
+	"patch":            "only what was lost",
+	"snapshot":         "the whole last-known-good policy",
+	"predefined roles": "predefined roles in its place",
+	"network rules":    "the vault's network rules",
+	"key versions":     "key versions",
 }
 
 var (
