@@ -1,17 +1,14 @@
 package gcpkms
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
 
 	"byokwatch/core"
+	"byokwatch/core/policy/policytest"
 	"byokwatch/core/policy/truth"
 )
 
@@ -51,32 +48,11 @@ var fuzzDenies = []string{
 	`{}`,
 }
 
-// corpusTexts are the documents of the corpus, by the end of their section.
-func corpusTexts(f testing.TB, section string) []string {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no corpus: %v", err)
-	}
-	var out []string
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, s := range txtar.Parse(data).Files {
-			if s.Name[strings.LastIndexByte(s.Name, '/')+1:] == section && !slices.Contains(out, string(s.Data)) {
-				out = append(out, string(s.Data))
-			}
-		}
-	}
-	return out
-}
-
 func FuzzJudge(f *testing.F) {
-	roles := corpusTexts(f, "role.json")
-	denies := append(corpusTexts(f, "deny.json"), "[]")
-	projects := append(corpusTexts(f, "project.json"), `{"etag":"ACAB"}`)
-	for i, text := range corpusTexts(f, "policy.json") {
+	roles := policytest.Texts(f, "role.json")
+	denies := append(policytest.Texts(f, "deny.json"), "[]")
+	projects := append(policytest.Texts(f, "project.json"), `{"etag":"ACAB"}`)
+	for i, text := range policytest.Texts(f, "policy.json") {
 		f.Add(text, projects[i%len(projects)], denies[i%len(denies)], roles[i%len(roles)], i)
 	}
 	for i, deny := range denies {
@@ -86,9 +62,7 @@ func FuzzJudge(f *testing.F) {
 		p := fuzzCase(policy, project, deny, role)
 		j := fuzzJudge(p)
 		if _, err := read(p, fuzzKey); err != nil {
-			if j.Digest != "" || slices.ContainsFunc(j.Findings, func(f core.Finding) bool { return f.Aspect != core.Property && f.Result != core.Undetermined }) {
-				t.Fatalf("judged what does not parse: %+v", j)
-			}
+			policytest.WantUnread(t, j)
 			return
 		}
 		if j.Digest == "" {
@@ -107,19 +81,11 @@ func FuzzJudge(f *testing.F) {
 func orderMeansNothing(t *testing.T, before core.Judgement, p core.Policy) {
 	turned := slices.Clone(p)
 	for i, d := range turned {
-		turned[i].Text = rewrittenText(t, d.Text, reversed)
+		turned[i].Text = policytest.TurnedRound(t, d.Text)
 	}
 	slices.Reverse(turned)
 	after := fuzzJudge(turned)
-	if after.Digest != before.Digest || after.Writable != before.Writable || after.Marker != before.Marker || !after.Expires.Equal(before.Expires) {
-		t.Fatalf("turned round: %+v, before %+v", after, before)
-	}
-	for i, f := range after.Findings {
-		b := before.Findings[i]
-		if f.Result != b.Result || f.Result == core.Undetermined && !slices.Equal(clauses(f), clauses(b)) {
-			t.Fatalf("turned round, %s is %v by %v, was %v by %v", f.Permission, f.Result, clauses(f), b.Result, clauses(b))
-		}
-	}
+	policytest.WantSame(t, "turned round", before, after)
 }
 
 // addingADenyGivesNothing: no deny rule makes Met what was not, nor opens what
@@ -127,15 +93,7 @@ func orderMeansNothing(t *testing.T, before core.Judgement, p core.Policy) {
 func addingADenyGivesNothing(t *testing.T, before core.Judgement, p core.Policy, rule string) {
 	p = append(slices.Clone(p), core.Document{Kind: core.DenyPolicies, ID: "organizations/1", Text: `[{"name":"policies/x/denypolicies/y","rules":[` + rule + `]}]`})
 	after := fuzzJudge(p)
-	if after.Digest == "" {
-		t.Fatalf("%s can't be added", rule)
-	}
-	for i, f := range after.Findings {
-		was := before.Findings[i].Result
-		if f.Result == core.Met && was != core.Met || f.Result == core.Undetermined && was == core.Missing {
-			t.Fatalf("%s was %v and is %v with %s", f.Permission, was, f.Result, rule)
-		}
-	}
+	policytest.WantNoGain(t, rule, before, after)
 }
 
 // othersMeanNothing: what everybody else has is not in the digest.
@@ -146,48 +104,10 @@ func othersMeanNothing(t *testing.T, before core.Judgement, p core.Policy) {
 	}
 }
 
-func clauses(f core.Finding) []core.Digest {
-	var out []core.Digest
-	for _, e := range f.Evidence {
-		out = append(out, e.Clause)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func rewrittenText(t *testing.T, text string, change func(any) any) string {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	out, err := json.Marshal(change(v))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(out)
-}
-
-func reversed(v any) any {
-	switch v := v.(type) {
-	case []any:
-		for i := range v {
-			v[i] = reversed(v[i])
-		}
-		slices.Reverse(v)
-	case map[string]any:
-		for k := range v {
-			v[k] = reversed(v[k])
-		}
-	}
-	return v
-}
-
 // FuzzCondition: whatever an expression says, it is judged in bounded time and
 // space, and squeezing its space changes nothing.
 func FuzzCondition(f *testing.F) {
-	for _, text := range corpusTexts(f, "policy.json") {
+	for _, text := range policytest.Texts(f, "policy.json") {
 		bindings, err := parsePolicy(text)
 		if err != nil {
 			continue
@@ -225,7 +145,7 @@ func FuzzCondition(f *testing.F) {
 
 func FuzzRecognise(f *testing.F) {
 	for _, section := range []string{"policy.json", "role.json", "deny.json", "key.json", "versions.json"} {
-		for _, text := range corpusTexts(f, section) {
+		for _, text := range policytest.Texts(f, section) {
 			f.Add([]byte(text))
 		}
 	}
