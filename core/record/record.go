@@ -211,6 +211,8 @@ type Suspect struct {
 	Seen    time.Time   `json:"seen"`
 	Shown   core.Digest `json:"shown,omitempty"` // as in Sighting
 	Docs    []core.Ref  `json:"docs,omitempty"`
+	// Resource is what it was on, as in core.Change.
+	Resource string `json:"resource,omitempty"`
 }
 
 // Notice is an alert on its way: code and data only, rendered when sent.

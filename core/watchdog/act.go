@@ -122,6 +122,9 @@ func (l *look) restore(ctx context.Context, s Sight, p Plan) (again, error) {
 		// Somebody wrote meanwhile, or reads disagree: judge again.
 		return again{yes: true, pause: min(poll/4, max(l.left(), 0))}, nil
 	}
+	if s.Barred == "" && l.revokedBeside(live) != "" {
+		return again{yes: true}, nil // planning bars it
+	}
 	// Guarded once more, for the policy as it is now: the last thing before
 	// any step.
 	if err := l.Rules.Guard(live, good, *p.Candidate, q, s.Signed); err != nil {

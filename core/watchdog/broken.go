@@ -31,7 +31,7 @@ func (d *draft) broken() {
 		d.afterWrite(in) // a crash kept it from being told
 	case hold != nil:
 		d.wouldRestore(in, hold)
-	case d.Barred != "":
+	case d.Barred != "" && slices.ContainsFunc(d.verdict.Lost, func(r core.Requirement) bool { return r.Aspect == core.Access }):
 		d.barred(in)
 	case d.keyDown(in):
 	case d.asks(in):

@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 		}
 	}
 	l.merge(&s)
-	if err := l.neighbours(ctx, &s); err != nil {
+	if err := l.neighbours(ctx, &s, live); err != nil {
 		return Sight{}, l.storeUnreadable(ctx, err)
 	}
 	if l.Expect != nil && s.Record.Snapshot != nil {
@@ -147,25 +148,67 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 // our writes, if a write by our own identity has to be accounted for, since what
 // is written to a vault is told to each of its keys and stands on the record of
 // one; and whether one is revoked that Confluent reaches by the same principal,
-// since what is given back at the vault is given back to both.
-func (l *look) neighbours(ctx context.Context, s *Sight) error {
+// since what is given back at the vault is given back to both. That matters only
+// where live is not as it was, and must be known then; whose writes they were may
+// be left open for a while.
+func (l *look) neighbours(ctx context.Context, s *Sight, live core.Policy) error {
 	ours := l.Self != "" && slices.ContainsFunc(s.Changes, func(c core.Change) bool { return c.Actor.ID == l.Self })
 	account := ours || len(s.Record.Suspects) > 0
+	same := l.sameAsSnapshot(s, live)
 	for _, k := range l.Keys {
-		shares := k.Needs.Principal != "" && k.Needs.Principal == l.key.Needs.Principal
-		if k.Vault == "" || k.Vault != l.key.Vault || k.ID == l.key.ID || !account && !shares {
+		shares := l.shares(k) && !same
+		if !l.beside(k) || !account && !shares {
 			continue
 		}
 		rec, _, err := l.Store.Load(ctx, k)
-		if err != nil && !errors.Is(err, record.ErrInvalid) {
+		switch {
+		case err == nil, errors.Is(err, record.ErrInvalid):
+		case shares:
 			return fmt.Errorf("load the record of %s, in the same vault: %w", k.ID, err)
+		default:
+			l.Log.WarnContext(ctx, "whether a write was ours is left open", "key", l.key.ID, "neighbour", k.ID, "error", err)
+			s.Unaccounted = true
 		}
 		s.Neighbours = append(s.Neighbours, rec.Writes...)
 		if shares && rec.Revocation != nil {
 			s.Barred = k.Name()
 		}
 	}
+	if !same {
+		s.Barred = cmp.Or(s.Barred, l.revokedBeside(live))
+	}
 	return nil
+}
+
+// beside says that a key is another one of the key's vault, and shares that
+// Confluent reaches both by one principal.
+func (l *look) beside(k core.Key) bool {
+	return k.Vault != "" && k.Vault == l.key.Vault && k.ID != l.key.ID
+}
+
+func (l *look) shares(k core.Key) bool {
+	return l.beside(k) && k.Needs.Principal != "" && k.Needs.Principal == l.key.Needs.Principal
+}
+
+// sameAsSnapshot says that there is nothing to give back.
+func (l *look) sameAsSnapshot(s *Sight, live core.Policy) bool {
+	good := s.Record.Snapshot
+	if good == nil || len(live) == 0 || !slices.ContainsFunc(l.Keys, l.shares) {
+		return false
+	}
+	q := core.Question{Key: l.key, Needs: l.Rules.Needs(l.key, live, good.Policy), Self: l.Self, At: l.Now()}
+	return l.Rules.Judge(live, q).Digest == good.Digest
+}
+
+// revokedBeside names a key of the vault that shares Confluent's principal and is
+// revoked by a mark that the policy shows: its own record may not know yet.
+func (l *look) revokedBeside(live core.Policy) string {
+	for _, k := range l.Keys {
+		if l.shares(k) && len(live) > 0 && l.Rules.Judge(live, core.Question{Key: k, At: l.Now()}).Revoked {
+			return k.Name()
+		}
+	}
+	return ""
 }
 
 // merge adds to the record what this process knows and the store does not: a

@@ -85,7 +85,7 @@ func (d *draft) noteChanges() {
 		}
 		if d.Self != "" && c.Actor.ID == d.Self && !d.oursOnRecord(s) {
 			d.rec.Suspects = appendBounded(d.rec.Suspects, record.Suspect{
-				EventID: c.EventID, Op: c.Op, At: s.At, Seen: d.Now, Shown: s.Shown, Docs: s.Docs,
+				EventID: c.EventID, Op: c.Op, At: s.At, Seen: d.Now, Shown: s.Shown, Docs: s.Docs, Resource: c.Resource,
 			}, record.MaxSeen)
 		}
 	}
@@ -157,9 +157,14 @@ func (d *draft) writtenAt(r record.Restore, s record.Sighting) bool {
 
 // oursOnRecord matches a write by our identity with one that we planned: by
 // what it wrote, where the event shows that, by the operation where not, and by
-// the time in either case. A write for a neighbour counts as well.
+// the time in either case. A write for a neighbour counts as well, but for what
+// was done to the key itself.
 func (d *draft) oursOnRecord(s record.Sighting) bool {
-	return slices.ContainsFunc(slices.Concat(d.rec.Writes, d.Neighbours), func(w record.Write) bool {
+	writes := d.rec.Writes
+	if s.Resource != d.Key.ID && !strings.HasPrefix(s.Resource, d.Key.ID+"/") {
+		writes = slices.Concat(writes, d.Neighbours)
+	}
+	return slices.ContainsFunc(writes, func(w record.Write) bool {
 		if s.At.Before(w.At.Add(-clockTolerance)) || s.At.After(w.Until.Add(clockTolerance)) {
 			return false
 		}
@@ -176,11 +181,11 @@ func (d *draft) oursOnRecord(s record.Sighting) bool {
 // that carries our identity.
 func (d *draft) noteSuspects() {
 	d.rec.Suspects = slices.DeleteFunc(d.rec.Suspects, func(s record.Suspect) bool {
-		seen := record.Sighting{Change: core.Change{EventID: s.EventID, Op: s.Op, At: s.At}, Shown: s.Shown, Docs: s.Docs}
+		seen := record.Sighting{Change: core.Change{EventID: s.EventID, Op: s.Op, At: s.At, Resource: s.Resource}, Shown: s.Shown, Docs: s.Docs}
 		if d.oursOnRecord(seen) {
 			return true
 		}
-		if d.Now.Sub(s.Seen) < suspectFor {
+		if d.Now.Sub(s.Seen) < suspectFor || d.Unaccounted {
 			return false
 		}
 		f := d.facts()

@@ -41,6 +41,8 @@ type Sight struct {
 	// Neighbours are our writes for other keys of the same vault: their events
 	// reach this key as well.
 	Neighbours []record.Write
+	// Unaccounted says that the record of such a key could not be read.
+	Unaccounted bool
 	// Barred names a key of the same vault that is revoked, and that Confluent
 	// reaches by the same principal.
 	Barred string

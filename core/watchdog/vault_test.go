@@ -98,11 +98,13 @@ func TestAWriteForANeighbourIsNoMisuse(t *testing.T) {
 	for name, c := range map[string]struct {
 		vault  string
 		others bool // that the neighbour's record knows the write
+		on     string
 		misuse bool
 	}{
-		"the neighbour's record has it":    {"/vaults/acme", true, false},
-		"no record of the vault has it":    {"/vaults/acme", false, true},
-		"the record of another vault's is": {"/vaults/other", true, true},
+		"the neighbour's record has it":    {"/vaults/acme", true, "/vaults/acme", false},
+		"it was on the key itself":         {"/vaults/acme", true, keyID + "/assignments/1", true},
+		"no record of the vault has it":    {"/vaults/acme", false, "/vaults/acme", true},
+		"the record of another vault's is": {"/vaults/other", true, "/vaults/acme", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			armed(t, func(w *world) {
@@ -130,7 +132,7 @@ func TestAWriteForANeighbourIsNoMisuse(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				look(w.bare(self, "Write", "/vaults/acme"))
+				look(w.bare(self, "Write", c.on))
 				time.Sleep(20 * time.Minute)
 				look(core.Change{Key: keyID, Kind: core.Tick, EventID: "later", At: w.now()})
 				if got := slices.Contains(w.chat.codes(), alert.RoleMisused); got != c.misuse {
@@ -214,15 +216,29 @@ func TestALossThatMayBeHalfOfAReplacementIsGivenAMinute(t *testing.T) {
 func TestARevokedNeighbourOfTheSamePrincipalStaysCutOff(t *testing.T) {
 	for name, c := range map[string]struct {
 		principal string
+		recorded  bool // else the vault's mark alone tells
 		writes    int
-	}{"of the same principal": {"confluent", 0}, "of another one": {"other", 1}} {
+	}{
+		"of the same principal":               {"confluent", true, 0},
+		"of another one":                      {"other", true, 1},
+		"that only the vault's mark tells of": {"confluent", false, 0},
+		"that is another one's, and marked":   {"other", false, 1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			armed(t, func(w *world) {
 				w.key.Vault, w.key.Needs.Principal = "/vaults/acme", "confluent"
 				other := w.key
 				other.ID, other.Label, other.Needs.Principal = strings.Replace(keyID, "1234abcd", "9999abcd", 1), "orders", c.principal
 				store := record.NewStore(w.memory, nil)
-				rec := record.Record{Revision: "1", Revocation: &record.Revocation{Since: w.now(), Marker: "SEC-812"}}
+				rec := record.Record{Revision: "1"}
+				if c.recorded {
+					rec.Revocation = &record.Revocation{Since: w.now(), Marker: "SEC-812"}
+				}
+				w.rules.Judge = func(p core.Policy, q core.Question) core.Judgement {
+					j := toyJudge(p, q)
+					j.Revoked = j.Revoked || q.Key.ID == other.ID
+					return j
+				}
 				if _, err := store.Save(w.Context(), other, rec, ""); err != nil {
 					t.Fatal(err)
 				}
@@ -248,4 +264,48 @@ func TestARevokedNeighbourOfTheSamePrincipalStaysCutOff(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whose writes they were is worth an alert, not an outage.
+func TestANeighboursRecordThatCannotBeReadKeepsNothingBack(t *testing.T) {
+	armed(t, func(w *world) {
+		w.key.Vault, w.key.Needs.Principal = "/vaults/acme", "confluent"
+		other := w.key
+		other.ID, other.Label, other.Needs.Principal = strings.Replace(keyID, "1234abcd", "9999abcd", 1), "orders", "other"
+		down := true
+		w.memory.Hook = func(op, name string, done bool) error {
+			if down && op == "Get" && name == "records/"+record.Name(other)+".json" {
+				return errDown
+			}
+			return nil
+		}
+		dog, err := watchdog.New(watchdog.Config{
+			Cloud: w.cloud, Rules: w.rules, Store: record.NewStore(w.memory, nil), Notifiers: []watchdog.Notifier{w.chat},
+			Keys: []core.Key{w.key, other}, Self: self, Now: w.now, Log: slog.New(slog.DiscardHandler), Reads: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		look := func(change core.Change) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
+			defer cancel()
+			if err := dog.Handle(ctx, change.EventID, change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.cloud.set(gone)
+		look(w.bare(self, "Write", "/vaults/acme"))
+		w.wantWrites(1)
+		time.Sleep(20 * time.Minute)
+		look(core.Change{Key: keyID, Kind: core.Tick, EventID: "later", At: w.now()})
+		if slices.Contains(w.chat.codes(), alert.RoleMisused) {
+			t.Error("it was judged without knowing")
+		}
+		down = false
+		look(core.Change{Key: keyID, Kind: core.Tick, EventID: "at last", At: w.now()})
+		if !slices.Contains(w.chat.codes(), alert.RoleMisused) {
+			t.Errorf("told %q", w.chat.codes())
+		}
+	})
 }
