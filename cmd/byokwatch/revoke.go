@@ -83,7 +83,7 @@ func (a *app) revoke(ctx context.Context, o order, name string, yes bool) error 
 	}
 	a.printf("Revoking %s (%s). Kafka clusters on this key stop.\n", line(k.Name()), k.ID)
 	for _, other := range sharers(cfg, k) {
-		a.printf("  also      %s is in the same vault and used by the same principal: it loses its access as well, and the watchdog gives that back to both unless %[1]s is revoked, too\n", line(other.Name()))
+		a.printf("  also      %s is in the same vault and used by the same principal: it loses its access as well, and the watchdog gives it back to neither while %s is revoked\n", line(other.Name()), line(k.Name()))
 	}
 	if err := a.write(ctx, k, live, c, yes); err != nil {
 		return err
