@@ -12,6 +12,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/loose"
+	"byokwatch/functions/functiontest"
 )
 
 const (
@@ -141,32 +142,11 @@ func TestSamples(t *testing.T) {
 // its path; nil removes.
 func edited(t testing.TB, name string, edits map[string]any) []byte {
 	t.Helper()
-	var list []map[string]any
+	var list []json.RawMessage
 	if err := json.Unmarshal(sample(t, name), &list); err != nil {
 		t.Fatal(err)
 	}
-	whole := list[0]
-	for path, value := range edits {
-		at, parts := whole, strings.Split(path, "|")
-		for _, p := range parts[:len(parts)-1] {
-			next, ok := at[p].(map[string]any)
-			if !ok {
-				next = map[string]any{}
-				at[p] = next
-			}
-			at = next
-		}
-		if last := parts[len(parts)-1]; value == nil {
-			delete(at, last)
-		} else {
-			at[last] = value
-		}
-	}
-	out, err := json.Marshal(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return functiontest.Edited(t, list[0], edits)
 }
 
 func quoted(t testing.TB, data []byte) []byte {

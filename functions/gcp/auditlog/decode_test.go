@@ -12,6 +12,7 @@ import (
 
 	"byokwatch/core"
 	"byokwatch/core/loose"
+	"byokwatch/functions/functiontest"
 )
 
 const (
@@ -175,31 +176,7 @@ func TestWhoAnEntryNames(t *testing.T) {
 // edited is a sample with members replaced, each named by its path; nil removes.
 func edited(t testing.TB, name string, edits map[string]any) []byte {
 	t.Helper()
-	var whole map[string]any
-	if err := json.Unmarshal(sample(t, name), &whole); err != nil {
-		t.Fatal(err)
-	}
-	for path, value := range edits {
-		at, parts := whole, strings.Split(path, "|")
-		for _, p := range parts[:len(parts)-1] {
-			next, ok := at[p].(map[string]any)
-			if !ok {
-				next = map[string]any{}
-				at[p] = next
-			}
-			at = next
-		}
-		if last := parts[len(parts)-1]; value == nil {
-			delete(at, last)
-		} else {
-			at[last] = value
-		}
-	}
-	out, err := json.Marshal(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return functiontest.Edited(t, sample(t, name), edits)
 }
 
 func TestEntriesAreReadTolerantly(t *testing.T) {
