@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"byokwatch/core"
-	"byokwatch/core/alert"
 	"byokwatch/core/config"
 	"byokwatch/core/notify"
 	"byokwatch/core/watchdog"
+	"byokwatch/functions/wiring"
 )
 
 func (a *app) sweepCommand() *cobra.Command {
@@ -121,29 +121,7 @@ func (a *app) notifiers(cfg *config.Config) ([]watchdog.Notifier, error) {
 	if a.format == "json" {
 		out = a.stderr
 	}
-	var all []watchdog.Notifier
-	for _, c := range cfg.Alerts {
-		n, err := a.notifier(c, client, out)
-		if err != nil {
-			return nil, fmt.Errorf("alerts: %s: %w", c.Name, err)
-		}
-		all = append(all, n)
-	}
-	return all, nil
-}
-
-func (a *app) notifier(c config.Channel, client *notify.Client, out io.Writer) (watchdog.Notifier, error) {
-	filter := notify.Filter{Min: alert.Severity(c.Min), Keys: c.Keys}
-	switch c.Kind {
-	case "stdout":
-		return notify.NewStdout(out, filter)
-	case "slack":
-		return notify.NewSlack(notify.SlackConfig{
-			Name: c.Name, Client: client, Filter: filter,
-			Resolve: func(ctx context.Context) (string, error) { return c.URL.Resolve(ctx, a.secret) },
-		})
-	}
-	return nil, errors.New("the command line knows no such channel")
+	return wiring.Notifiers(cfg, client, out, a.secret)
 }
 
 // secret looks up ${NAME}. Secrets of a cloud are read by its function alone.

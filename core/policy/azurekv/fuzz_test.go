@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-
 	"byokwatch/core"
 	"byokwatch/core/policy/policytest"
 	"byokwatch/core/policy/truth"
