@@ -176,6 +176,8 @@ func TestEventsAreReadTolerantly(t *testing.T) {
 		"no resource URI and no subject":       {edited(t, removed, m{uri: nil, "subject": nil}), 2},
 		"a resource URI without its slash":     {edited(t, removed, m{uri: vault[1:] + assignment}), 2},
 		"a resource URI with one too many":     {edited(t, removed, m{uri: vault + assignment + "/"}), 2},
+		"a resource URI with its host":         {edited(t, removed, m{uri: "https://management.azure.com:443" + vault + assignment + "?api-version=2022-04-01"}), 2},
+		"a resource URI of nothing but a host": {edited(t, removed, m{uri: "https://management.azure.com/"}), 2},
 		"a resource URI in capitals":           {edited(t, removed, m{uri: strings.ToUpper(vault + assignment)}), 2},
 		"the scope in the assignment's place":  {edited(t, removed, m{uri: vault}), 2},
 		"an assignment at the tenant's root":   {edited(t, removed, m{uri: assignment}), 4},

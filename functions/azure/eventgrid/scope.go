@@ -18,8 +18,13 @@ var attached = []string{
 const managementGroups = "/providers/microsoft.management/managementgroups"
 
 // resource is an ARM ID in the form in which it is compared: in lower case,
-// because Azure mixes cases, and without a slash at its end.
+// because Azure mixes cases, and without a slash at its end. It may be written as
+// the URL that it has.
 func resource(id string) string {
+	if _, rest, ok := strings.Cut(id, "://"); ok {
+		_, id, _ = strings.Cut(rest, "/")
+		id, _, _ = strings.Cut(id, "?")
+	}
 	id = strings.TrimRight(strings.ToLower(id), "/")
 	if id != "" && id[0] != '/' {
 		id = "/" + id
