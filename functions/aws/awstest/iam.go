@@ -52,7 +52,6 @@ var (
 	rootARN    = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):root$`)
 	entityARN  = regexp.MustCompile(`^arn:aws:iam::[0-9]{12}:(role|user)/[\x21-\x7e]+$`)
 	sessionARN = regexp.MustCompile(`^arn:aws:sts::([0-9]{12}):assumed-role/([\w+=,.@-]+)/([\w+=,.@-]+)$`)
-	uniqueID   = regexp.MustCompile(`^A[A-Z]{3}[A-Z0-9]{12,}$`)
 )
 
 // accountOf is the fifth field of an ARN.

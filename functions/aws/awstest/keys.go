@@ -52,9 +52,8 @@ type grant struct {
 	created                     time.Time
 }
 
-func (k *key) now() version   { return k.history.Now() }
-func (k *key) region() string { return strings.Split(k.arn, ":")[3] }
-func (k *key) id() string     { return k.arn[strings.LastIndexByte(k.arn, '/')+1:] }
+func (k *key) now() version { return k.history.Now() }
+func (k *key) id() string   { return k.arn[strings.LastIndexByte(k.arn, '/')+1:] }
 
 // set makes a new version; reads may lag behind it for a while.
 func (c *Cloud) set(k *key, turn uint64, change func(*version)) {

@@ -21,7 +21,6 @@ const (
 )
 
 var (
-	isProject = regexp.MustCompile(`^` + projectForm + `$`)
 	isRing    = regexp.MustCompile(`^` + ringForm + `$`)
 	isKey     = regexp.MustCompile(`^` + keyForm + `$`)
 	isVersion = regexp.MustCompile(`^` + versionForm + `$`)
