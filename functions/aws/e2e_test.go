@@ -442,8 +442,7 @@ func TestConfigurationThatCannotBeUsed(t *testing.T) {
 
 func TestConfigurationFromTheStore(t *testing.T) {
 	t.Parallel()
-	var w *world
-	w = start(t, func(files, vars map[string]string) {
+	w := start(t, func(files, vars map[string]string) {
 		delete(files, "byokwatch.yaml")
 		vars["BYOKWATCH_CONFIG"] = "s3://acme-byokwatch/config/byokwatch.yaml"
 		vars["BYOKWATCH_CONFIG_SHA256"] = fmt.Sprintf("%x", sha256.Sum256([]byte(yaml)))

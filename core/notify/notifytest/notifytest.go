@@ -100,8 +100,9 @@ func trusting(s *chat) *x509.CertPool {
 func (c Channel) to(t *testing.T, address string, o notify.ClientOptions) Notifier {
 	t.Helper()
 	n := c.New(t, func(context.Context) (string, error) { return address, nil }, notify.NewClient(o))
-	if n.Name() == "" || strings.Contains(n.Name(), "SECRET") || n.Name() != n.Name() {
-		t.Fatalf("name %q: must be stable, not empty and hold no secret", n.Name())
+	name := n.Name()
+	if name == "" || strings.Contains(name, "SECRET") || n.Name() != name {
+		t.Fatalf("name %q: must be stable, not empty and hold no secret", name)
 	}
 	return n
 }

@@ -88,7 +88,7 @@ func (r reader) policy() (policy, error) {
 		switch name {
 		case "Version":
 			if p.Version, err = r.word(name); err == nil && p.Version != version2008 && p.Version != version2012 {
-				err = fmt.Errorf("Version %q is neither %s nor %s", p.Version, version2012, version2008)
+				err = fmt.Errorf("the Version %q is neither %s nor %s", p.Version, version2012, version2008)
 			}
 		case "Id":
 			p.ID, err = r.word(name)
@@ -150,7 +150,7 @@ func (r reader) element(s *statement, name string) (err error) {
 		s.Sid, err = r.word(name)
 	case "Effect":
 		if s.Effect, err = r.word(name); err == nil && s.Effect != "Allow" && s.Effect != "Deny" {
-			err = fmt.Errorf("Effect %q is neither Allow nor Deny", s.Effect)
+			err = fmt.Errorf("the Effect %q is neither Allow nor Deny", s.Effect)
 		}
 	case "Principal":
 		s.Principal, err = r.principals(name)

@@ -68,7 +68,9 @@ func printed(m *types.KeyMetadata, id string) (string, error) {
 		AWSAccountId: m.AWSAccountId, KeyId: m.KeyId, Arn: m.Arn, CreationDate: m.CreationDate, Enabled: m.Enabled,
 		Description: m.Description, KeyUsage: m.KeyUsage, KeyState: m.KeyState, DeletionDate: m.DeletionDate, ValidTo: m.ValidTo,
 		Origin: m.Origin, CustomKeyStoreId: m.CustomKeyStoreId, CloudHsmClusterId: m.CloudHsmClusterId,
-		ExpirationModel: m.ExpirationModel, KeyManager: m.KeyManager, CustomerMasterKeySpec: m.CustomerMasterKeySpec,
+		ExpirationModel: m.ExpirationModel, KeyManager: m.KeyManager,
+		//lint:ignore SA1019 aws prints it as well
+		CustomerMasterKeySpec: m.CustomerMasterKeySpec,
 		KeySpec: m.KeySpec, EncryptionAlgorithms: m.EncryptionAlgorithms, SigningAlgorithms: m.SigningAlgorithms,
 		KeyAgreementAlgorithms: m.KeyAgreementAlgorithms, MultiRegion: m.MultiRegion,
 		PendingDeletionWindowInDays: m.PendingDeletionWindowInDays, MacAlgorithms: m.MacAlgorithms,
