@@ -71,7 +71,7 @@ func printed(m *types.KeyMetadata, id string) (string, error) {
 		ExpirationModel: m.ExpirationModel, KeyManager: m.KeyManager,
 		//lint:ignore SA1019 aws prints it as well
 		CustomerMasterKeySpec: m.CustomerMasterKeySpec,
-		KeySpec: m.KeySpec, EncryptionAlgorithms: m.EncryptionAlgorithms, SigningAlgorithms: m.SigningAlgorithms,
+		KeySpec:               m.KeySpec, EncryptionAlgorithms: m.EncryptionAlgorithms, SigningAlgorithms: m.SigningAlgorithms,
 		KeyAgreementAlgorithms: m.KeyAgreementAlgorithms, MultiRegion: m.MultiRegion,
 		PendingDeletionWindowInDays: m.PendingDeletionWindowInDays, MacAlgorithms: m.MacAlgorithms,
 		EncapsulationAlgorithms: m.EncapsulationAlgorithms, CurrentKeyMaterialId: m.CurrentKeyMaterialId,
