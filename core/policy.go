@@ -79,6 +79,9 @@ type Document struct {
 	Text string `json:"text,omitempty"`
 	// Unreadable, when not empty, says in plain words why Text is missing.
 	Unreadable string `json:"unreadable,omitempty"`
+	// Denied says that it is missing because our identity may not read it, and
+	// not because reading failed.
+	Denied bool `json:"denied,omitempty"`
 }
 
 // Ref names the document.

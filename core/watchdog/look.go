@@ -140,7 +140,7 @@ func (l *look) gather(ctx context.Context) (Sight, error) {
 	if ctx.Err() != nil {
 		return Sight{}, fmt.Errorf("read the policy: %w", readErr)
 	}
-	s.Live = core.Policy{{ID: l.key.ID, Unreadable: readErr.Error()}}
+	s.Live = core.Policy{{ID: l.key.ID, Unreadable: readErr.Error(), Denied: errors.Is(readErr, core.ErrDenied)}}
 	return s, fmt.Errorf("read the policy: %w", readErr)
 }
 

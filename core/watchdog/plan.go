@@ -179,9 +179,10 @@ func (d *draft) wait(until time.Time, soon bool, why string) {
 // written, nothing promoted.
 func (d *draft) blind() {
 	why := "the policy does not parse"
+	denied := false
 	for _, doc := range d.Live {
 		if doc.Unreadable != "" {
-			why = doc.Unreadable
+			why, denied = doc.Unreadable, denied || doc.Denied
 		}
 	}
 	own := ownMissing(d.live)
@@ -192,7 +193,7 @@ func (d *draft) blind() {
 	d.set(AlertOnly, "the policy can't be judged: "+why)
 	for _, c := range d.Changes {
 		// What we may no longer read, the event may still show.
-		if len(c.Copy) == 0 || d.good == nil {
+		if len(c.Copy) == 0 || d.good == nil || !denied {
 			continue
 		}
 		shown := Decide(d.rules.Judge(d.Live.With(c.Copy...), d.question), d.good)

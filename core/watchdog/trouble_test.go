@@ -63,6 +63,22 @@ func TestAPolicyThatCannotBeReadFailsTheEvent(t *testing.T) {
 	})
 }
 
+// A read that failed says nothing about our rights.
+func TestAnOutageIsNotBeingLockedOut(t *testing.T) {
+	armed(t, func(w *world) {
+		w.cloud.readErr = errDown
+		event := w.edit("jane", gone)
+		if err := w.handle(event); !errors.Is(err, errDown) {
+			t.Fatalf("error %v", err)
+		}
+		w.wantTold(alert.Blind)
+		w.cloud.readErr = nil
+		w.mustHandle(event) // as the platform does
+		w.wantWrites(1)
+		w.wantText(whole)
+	})
+}
+
 func TestCandidatesThatAreRefused(t *testing.T) {
 	refused := fmt.Errorf("MalformedPolicyDocument: %w", core.ErrRejected)
 	denied := fmt.Errorf("AccessDenied: %w", core.ErrDenied)

@@ -85,10 +85,10 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 		return nil, fmt.Errorf("read key %s: %w", key.ID, adapter.Nothing(noPolicy, noMetadata))
 	}
 	if noPolicy != nil {
-		policy = core.Document{Kind: core.KeyPolicy, ID: key.ID, Unreadable: plainly(noPolicy, "kms:GetKeyPolicy")}
+		policy = core.Document{Kind: core.KeyPolicy, ID: key.ID, Unreadable: plainly(noPolicy, "kms:GetKeyPolicy"), Denied: errors.Is(noPolicy, core.ErrDenied)}
 	}
 	if noMetadata != nil {
-		metadata = core.Document{Kind: core.KeyMetadata, ID: key.ID, Unreadable: plainly(noMetadata, "kms:DescribeKey")}
+		metadata = core.Document{Kind: core.KeyMetadata, ID: key.ID, Unreadable: plainly(noMetadata, "kms:DescribeKey"), Denied: errors.Is(noMetadata, core.ErrDenied)}
 	}
 	return core.Policy{policy, metadata}, nil
 }

@@ -109,7 +109,7 @@ func settle(asked []ask, texts []string, errs []error) (core.Policy, error) {
 	for i, a := range asked {
 		p[i] = core.Document{Kind: a.kind, ID: a.id, Text: texts[i]}
 		if errs[i] != nil {
-			p[i].Text, p[i].Unreadable = "", plainly(errs[i], a.right, a.on)
+			p[i].Text, p[i].Unreadable, p[i].Denied = "", plainly(errs[i], a.right, a.on), errors.Is(errs[i], core.ErrDenied)
 		}
 	}
 	if lives := errs[0] == nil && !isDeleted(texts[0]); lives {

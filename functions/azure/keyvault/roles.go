@@ -65,6 +65,7 @@ func (r *reading) readRole(ctx context.Context, role string) (core.Document, err
 	})
 	switch {
 	case errors.Is(err, core.ErrDenied), errors.Is(err, core.ErrNotFound):
+		doc.Denied = errors.Is(err, core.ErrDenied)
 		doc.Unreadable = plainly(err, "Microsoft.Authorization/roleDefinitions/read", r.vault+ofRoles+role)
 	case err != nil:
 		return core.Document{}, err

@@ -51,7 +51,7 @@ func (k *Keeper) Read(ctx context.Context, key core.Key) (core.Policy, error) {
 	}
 	for i, right := range []string{"cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.list", "cloudkms.cryptoKeys.getIamPolicy"} {
 		if failed[i] != nil {
-			own[i] = core.Document{Kind: ownKinds[i], ID: key.ID, Unreadable: plainly(failed[i], right, key.ID)}
+			own[i] = core.Document{Kind: ownKinds[i], ID: key.ID, Unreadable: plainly(failed[i], right, key.ID), Denied: errors.Is(failed[i], core.ErrDenied)}
 		}
 	}
 	p := append(append(core.Policy(own[:]), atRing), above...)
@@ -83,7 +83,7 @@ func maybe(kind core.Kind, id, right string, text string, err error) (core.Docum
 	case err == nil:
 		return core.Document{Kind: kind, ID: id, Text: text}, nil
 	case errors.Is(err, core.ErrDenied), errors.Is(err, core.ErrNotFound):
-		return core.Document{Kind: kind, ID: id, Unreadable: plainly(err, right, id)}, nil
+		return core.Document{Kind: kind, ID: id, Unreadable: plainly(err, right, id), Denied: errors.Is(err, core.ErrDenied)}, nil
 	}
 	return core.Document{}, fmt.Errorf("%s %s: %w", kind, id, err)
 }
