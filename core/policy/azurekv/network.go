@@ -66,6 +66,9 @@ func (f *file) network(out *core.Finding, cluster string) {
 		is, what = open, "an Enterprise cluster"
 	}
 	out.Evidence = f.vaultEvidence(v.canonicalNetwork())
+	if public := wording.Lower(v.Public); v.Rules != nil && (public == "" || public == "enabled") {
+		out.Evidence[0].Start, out.Evidence[0].End = v.Rules.start, v.Rules.end
+	}
 	switch is {
 	case truth.Yes:
 		out.Result, out.Reason = core.Met, "the vault's firewall lets in "+what+": "+v.firewall()

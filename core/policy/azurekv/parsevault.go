@@ -48,7 +48,11 @@ type accessPolicy struct {
 // networkRules is the vault's firewall, but for the addresses that it lets in.
 //
 // Source: https://learn.microsoft.com/azure/key-vault/general/network-security
-type networkRules struct{ DefaultAction, Bypass string }
+type networkRules struct {
+	DefaultAction, Bypass string
+
+	start, end int // byte span within the document's text
+}
 
 // The owner's tags: by the first an owner says, on the vault itself, for which of
 // its keys Confluent shall have no access; the second tells why.
@@ -112,7 +116,8 @@ func (v *vault) readRules(r rawjson.Reader) error {
 		return r.Skip()
 	}
 	v.Rules = &networkRules{}
-	_, _, err := r.Object("networkAcls", once(r, "defaultAction", &v.Rules.DefaultAction), once(r, "bypass", &v.Rules.Bypass))
+	var err error
+	v.Rules.start, v.Rules.end, err = r.Object("networkAcls", once(r, "defaultAction", &v.Rules.DefaultAction), once(r, "bypass", &v.Rules.Bypass))
 	return err
 }
 
