@@ -34,7 +34,8 @@ type process struct {
 func (p *process) call(work func() error) error {
 	p.mu.Lock()
 	p.calls++
-	dies := p.calls == p.dieAt
+	n := p.calls
+	dies := n == p.dieAt
 	dead := p.dead || dies && !p.after
 	p.dead = p.dead || dies
 	p.mu.Unlock()
@@ -42,7 +43,7 @@ func (p *process) call(work func() error) error {
 		return errDead
 	}
 	// A call takes a moment, so that processes interleave.
-	time.Sleep(time.Duration(1+p.calls%7) * 10 * time.Millisecond)
+	time.Sleep(time.Duration(1+n%7) * 10 * time.Millisecond)
 	err := work()
 	if dies {
 		return errDead
