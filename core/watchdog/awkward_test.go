@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -480,13 +481,12 @@ func TestEachStoreCallFailsOnce(t *testing.T) {
 		for n := 1; n <= 16; n++ {
 			t.Run(fmt.Sprintf("call %d done %t", n, done), func(t *testing.T) {
 				armed(t, func(w *world) {
-					calls := 0
+					var calls atomic.Int32
 					w.memory.Hook = func(op, name string, after bool) error {
 						if after != done {
 							return nil
 						}
-						calls++
-						if calls == n {
+						if calls.Add(1) == int32(n) {
 							return fmt.Errorf("%s %s: %w", op, name, errDown)
 						}
 						return nil
