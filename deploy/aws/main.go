@@ -1,0 +1,37 @@
+// Aws is the deployment of byokwatch in AWS, as an app of the CDK: one stack for
+// each account and Region that has keys, made from what
+// `byokwatch config deployment --cloud aws` prints, from the function's own list
+// of rights and from its own list of events.
+//
+// The same stack is also kept as a template with parameters
+// (byokwatch.template.json), for StackSets and for Terraform.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+func main() {
+	defer jsii.Close()
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	if err := build(app); err != nil {
+		fmt.Fprintln(os.Stderr, "byokwatch:", err)
+		os.Exit(1)
+	}
+	app.Synth(nil)
+}
+
+// build makes the stacks that the context of the app asks for.
+func build(app awscdk.App) error {
+	from, err := readSources(functionDir)
+	if err != nil {
+		return err
+	}
+	var d Deployment
+	_, err = newStack(app, d, defaults(), from)
+	return err
+}
