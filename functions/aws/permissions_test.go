@@ -41,6 +41,7 @@ type right struct {
 	Actions    []string                     `json:"actions"`
 	NotActions []string                     `json:"not_actions"`
 	On         []string                     `json:"on"`
+	NotOn      []string                     `json:"not_on"`
 	Condition  map[string]map[string]string `json:"condition"`
 	Implied    bool                         `json:"implied"`
 	Why        string                       `json:"why"`
@@ -64,6 +65,7 @@ const (
 	enforced   = arnPrefix + "22222222-12ab-34cd-56ef-1234567890ab"
 	enabling   = arnPrefix + "33333333-12ab-34cd-56ef-1234567890ab"
 	signingKey = arnPrefix + "44444444-12ab-34cd-56ef-1234567890ab"
+	unlisted   = arnPrefix + "55555555-12ab-34cd-56ef-1234567890ab" // somebody else's
 	storeName  = "acme-byokwatch"
 	store      = "arn:aws:s3:::acme-byokwatch"
 	secret     = "arn:aws:secretsmanager:us-west-2:111122223333:secret:slack-AbCdEf"
@@ -72,23 +74,28 @@ const (
 // filled is what a deployment fills in for three keys, one of each kind.
 func filled() map[string][]string {
 	return map[string][]string{
-		"keys": {observed, enforced, enabling}, "observed": {observed}, "enforced": {enforced, enabling},
-		"enabling": {enabling}, "not-enabling": {enforced},
-		"bucket": {store}, "records": {store + "/prod/records/*"}, "kept": {store + "/prod/kept/*"}, "requests": {store + "/prod/requests/*"},
+		"keys": {observed, enforced, enabling}, "enforced": {enforced, enabling}, "enabling": {enabling},
+		"every-key": {"arn:aws:kms:*:*:key/*"},
+		"bucket":    {store}, "records": {store + "/prod/records/*"}, "kept": {store + "/prod/kept/*"}, "requests": {store + "/prod/requests/*"},
 		"configuration": {store + "/byokwatch.yaml"}, "signing-key": {signingKey}, "secrets": {secret},
 		"log-streams": {"arn:aws:logs:us-west-2:111122223333:log-group:/aws/lambda/byokwatch:*"}, "dead-letters": {"arn:aws:sqs:us-west-2:111122223333:byokwatch"},
 		"everything": {"*"},
 	}
 }
 
-// rendered is the role's policy as a deployment makes it.
+// rendered is the role's policy as a deployment makes it for those three keys.
 func rendered(t *testing.T, effect string, rights []right) string {
 	t.Helper()
+	return renderedFor(t, filled(), effect, rights)
+}
+
+func renderedFor(t *testing.T, sets map[string][]string, effect string, rights []right) string {
+	t.Helper()
 	type statement struct {
-		Sid, Effect       string
-		Action, NotAction []string                     `json:",omitempty"`
-		Resource          []string                     //
-		Condition         map[string]map[string]string `json:",omitempty"`
+		Sid, Effect           string
+		Action, NotAction     []string                     `json:",omitempty"`
+		Resource, NotResource []string                     `json:",omitempty"`
+		Condition             map[string]map[string]string `json:",omitempty"`
 	}
 	var doc struct {
 		Version   string
@@ -98,7 +105,16 @@ func rendered(t *testing.T, effect string, rights []right) string {
 	for _, r := range rights {
 		s := statement{Sid: r.ID, Effect: effect, Action: r.Actions, NotAction: r.NotActions, Condition: r.Condition}
 		for _, set := range r.On {
-			s.Resource = append(s.Resource, filled()[set]...)
+			s.Resource = append(s.Resource, sets[set]...)
+		}
+		for _, set := range r.NotOn {
+			s.NotResource = append(s.NotResource, sets[set]...)
+		}
+		switch empty := len(s.Resource)+len(s.NotResource) == 0; {
+		case empty && len(r.On) > 0:
+			continue
+		case empty:
+			s.Resource = []string{"*"}
 		}
 		doc.Statement = append(doc.Statement, s)
 	}
@@ -127,7 +143,7 @@ func newStage(t *testing.T, policies ...string) *stage {
 	for _, p := range policies {
 		functiontest.Must(t, c.Attach(function, p))
 	}
-	for _, arn := range []string{observed, enforced, enabling} {
+	for _, arn := range []string{observed, enforced, enabling, unlisted} {
 		functiontest.Must(t, c.AddKey(awstest.NewKey{ARN: arn}))
 	}
 	functiontest.Must(t, c.AddKey(awstest.NewKey{ARN: signingKey, Signing: true}))
@@ -297,7 +313,11 @@ func TestWhatIsDeniedStaysDenied(t *testing.T) {
 	}
 	never := []string{"Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateMac",
 		"CreateGrant", "RevokeGrant", "RetireGrant", "DisableKey", "TagResource", "UntagResource", "UpdateAlias", "DeleteImportedKeyMaterial", "ReplicateKey"}
-	for arn, more := range map[string][]string{observed: {"PutKeyPolicy", "EnableKey"}, enforced: {"EnableKey"}, enabling: nil, signingKey: {"PutKeyPolicy", "GetKeyPolicy", "GetPublicKey"}} {
+	for arn, more := range map[string][]string{
+		observed: {"PutKeyPolicy", "EnableKey", "Sign"}, enforced: {"EnableKey", "Sign"}, enabling: {"Sign"},
+		signingKey: {"PutKeyPolicy", "EnableKey", "GetKeyPolicy", "GetPublicKey"},
+		unlisted:   {"PutKeyPolicy", "EnableKey", "Sign"},
+	} {
 		for _, action := range slices.Concat(never, more) {
 			if ok, _ := s.cloud.Can(function, "kms:"+action, arn); ok {
 				t.Errorf("kms:%s on %s is allowed", action, arn)
@@ -322,6 +342,26 @@ func TestWhatIsDeniedStaysDenied(t *testing.T) {
 			if err := try(); !errors.As(err, &refused) || refused.ErrorCode() != "AccessDeniedException" {
 				t.Errorf("%s of %s: %v", what, arn, err)
 			}
+		}
+	}
+}
+
+// TestNothingIsWrittenWhereNothingIsEnforced fills the file in for mode observe
+// and still gives the role everything.
+func TestNothingIsWrittenWhereNothingIsEnforced(t *testing.T) {
+	sets := filled()
+	for _, set := range []string{"enforced", "enabling", "signing-key"} {
+		sets[set] = nil
+	}
+	s := newStage(t, `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, renderedFor(t, sets, "Deny", readPermissions(t).Deny))
+	for _, arn := range []string{observed, enforced, enabling, signingKey, unlisted} {
+		for _, action := range []string{"kms:PutKeyPolicy", "kms:EnableKey", "kms:Sign"} {
+			if ok, _ := s.cloud.Can(function, action, arn); ok {
+				t.Errorf("%s on %s is allowed", action, arn)
+			}
+		}
+		if ok, why := s.cloud.Can(function, "kms:GetKeyPolicy", arn); !ok {
+			t.Errorf("the test proves nothing: reading %s is not allowed either: %s", arn, why)
 		}
 	}
 }
@@ -369,19 +409,22 @@ func TestPermissionsSayWhatTheyAreFor(t *testing.T) {
 			t.Errorf("%q is no statement ID of its own", r.ID)
 		}
 		ids[r.ID] = true
-		if r.Why == "" || len(r.On) == 0 || (len(r.Actions) == 0) == (len(r.NotActions) == 0) {
+		if r.Why == "" || (len(r.On) == 0) == (len(r.NotOn) == 0) || (len(r.Actions) == 0) == (len(r.NotActions) == 0) {
 			t.Errorf("%s is incomplete: %+v", r.ID, r)
 		}
 		if (r.Implied || r.Condition != nil && r.Source == "" && !strings.HasPrefix(r.ID, "Never")) && !strings.HasPrefix(r.Source, "https://docs.aws.amazon.com/") {
 			t.Errorf("%s rests on a rule without a source", r.ID)
 		}
-		for _, set := range r.On {
+		for _, set := range slices.Concat(r.On, r.NotOn) {
 			if p.Resources[set] == "" || filled()[set] == nil {
 				t.Errorf("%s is on %q, which nobody describes", r.ID, set)
 			}
 		}
 	}
 	for _, r := range slices.Concat(p.Reading, p.Restoring, p.Platform) {
+		if len(r.NotActions)+len(r.NotOn) > 0 {
+			t.Errorf("%s gives all but something", r.ID)
+		}
 		for _, a := range r.Actions {
 			if strings.Contains(a, "*") {
 				t.Errorf("%s gives %s: a wildcard is more than what is used", r.ID, a)
