@@ -382,7 +382,7 @@ func modFaults(files []source) []string {
 // between backticks, and nobody made.
 func commandFaults(doc source, makefile string) []string {
 	var out []string
-	for _, m := range regexp.MustCompile("(?m)(?:^|`|  )make ([a-z]+)").FindAllStringSubmatch(doc.text, -1) {
+	for _, m := range regexp.MustCompile("(?m)(?:^|`|  )make ([a-z]+(?:-[a-z]+)*)").FindAllStringSubmatch(doc.text, -1) {
 		if !regexp.MustCompile(`(?m)^` + m[1] + `:`).MatchString(makefile) {
 			out = append(out, fmt.Sprintf("%s names make %s, which the Makefile has not", doc.name, m[1]))
 		}
@@ -420,7 +420,7 @@ func TestDocumentsSpeakOfWhatIsThere(t *testing.T) {
 // helpFaults wants each target explained.
 func helpFaults(makefile string) []string {
 	var out []string
-	for _, m := range regexp.MustCompile(`(?m)^([a-z]+):([^\n=]*)$`).FindAllStringSubmatch(makefile, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^([a-z-]+):([^\n=]*)$`).FindAllStringSubmatch(makefile, -1) {
 		if !strings.Contains(m[2], "## ") {
 			out = append(out, "the Makefile does not explain "+m[1])
 		}
@@ -485,7 +485,7 @@ func TestEachRuleCanFail(t *testing.T) {
 	readme := func(text string) func() []string {
 		return func() []string {
 			d := source{"docs/a.md", text}
-			return append(commandFaults(d, "build: ## x\n"), linkFaults(d, func(n string) bool { return n == "docs/b.md" })...)
+			return append(commandFaults(d, "build: ## x\nbuild-all: ## y\n"), linkFaults(d, func(n string) bool { return n == "docs/b.md" })...)
 		}
 	}
 	runbook := func(text string) func() []string {
@@ -533,8 +533,10 @@ func TestEachRuleCanFail(t *testing.T) {
 		"a replaced module":                            {file(modFaults, "go.mod", "module x\n\nreplace a => ../a\n"), file(modFaults, "go.mod", "module x\n// replace nothing\n")},
 		"a sentinel by another name":                   {file(sentinelFaults, "core/a.go", "var NotFound = errors.New(\"x\")"), file(sentinelFaults, "core/a.go", "var ErrNotFound = errors.New(\"x\")")},
 		"a command that is not there":                  {readme("run `make cake` now"), readme("run `make build` now; we make sure")},
+		"a command whose end is not there":             {readme("```\n  make build-cake CONFIG=a\n```"), readme("```\n  make build-all CONFIG=a\n```")},
 		"a link to nowhere":                            {readme("[a](c.md)"), readme("[a](b.md#x) [b](https://x/y)")},
 		"a target without help":                        {func() []string { return helpFaults("build: x\n") }, func() []string { return helpFaults("build: x ## y\nA := b\n") }},
+		"a target of two words without help":           {func() []string { return helpFaults("build-all: x\n") }, func() []string { return helpFaults("build-all: ## y\nbuild-all build-some:\n") }},
 		"an alert without a page":                      {runbook("# locked"), runbook("## locked-out\n")},
 	} {
 		if len(c.bad()) == 0 {
