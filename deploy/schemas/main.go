@@ -1,0 +1,42 @@
+// Command schemas lets Terraform be checked offline. It keeps, beside its
+// sources, what the Google Cloud, Azure and AWS providers accept, for the types
+// that this project's modules use, and is two things:
+//
+//   - under the name terraform-provider-google, -azurerm or -aws, a provider
+//     that serves that schema and does nothing else;
+//   - `go run -C deploy/schemas . extract`: what writes google.json,
+//     azurerm.json and aws.json, each time a module uses a new type.
+//
+// The schemas are facts read from the npm packages of the provider bindings for
+// CDK for Terraform, which HashiCorp and the CDK Terrain project generate from
+// `terraform providers schema -json` and publish under the Mozilla Public
+// License 2.0. Only names, types and nesting are kept, no text. What the
+// packages do not tell is not checked: patterns and lists of allowed values,
+// which arguments exclude each other, how many blocks there may be beyond
+// "one" and "any number".
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	if err := run(os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, "schemas:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	program := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
+	if name, ok := strings.CutPrefix(program, "terraform-provider-"); ok {
+		return serve(name, os.Getenv("BYOKWATCH_COMPUTED") == "named")
+	}
+	if len(args) < 2 || args[1] != "extract" {
+		return fmt.Errorf("usage: schemas extract [-packages DIR] [-out DIR] [-modules DIR]; as a provider it is called terraform-provider-NAME")
+	}
+	return extract(args[2:])
+}
