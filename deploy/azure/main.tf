@@ -16,7 +16,7 @@ locals {
   canonical = { for id in distinct(concat(
     var.deployment.vaults, var.deployment.scopes.groups, var.deployment.scopes.enforced_groups, var.deployment.scopes.enforced_vaults,
     var.deployment.scopes.firewalls, var.deployment.scopes.enabling, var.deployment.scopes.subscriptions
-  )) : id => replace(replace(id, "/resourcegroups/", "/resourceGroups/"), "/providers/microsoft.keyvault/", "/providers/Microsoft.KeyVault/") }
+  )) : id => replace(replace(id, "subscriptions/${split("/", id)[2]}/resourcegroups", "subscriptions/${split("/", id)[2]}/resourceGroups"), "providers/microsoft.keyvault", "providers/Microsoft.KeyVault") }
 
   # Names that must be unique in all of Azure end in a digest of where they are.
   unique = substr(sha256("${local.here}/${var.name}"), 0, 8)
@@ -43,7 +43,7 @@ resource "azurerm_resource_group" "this" {
     # The provider and the variable must mean the same place: scopes are made of
     # the one, resources go to the other.
     postcondition {
-      condition     = startswith(lower(self.id), "${local.here}/")
+      condition     = try(lower(split("/", self.id)[2]), var.subscription_id) == var.subscription_id
       error_message = "The provider is configured for another subscription than subscription_id."
     }
   }

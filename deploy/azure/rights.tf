@@ -4,8 +4,8 @@
 locals {
   entries = concat(
     local.permissions.reading,
-    local.enforce ? local.permissions.restoring : [],
-    var.see_deleted_vaults ? local.permissions.optional : [],
+    [for e in local.permissions.restoring : e if local.enforce],
+    [for e in local.permissions.optional : e if var.see_deleted_vaults],
     local.permissions.platform,
   )
 
@@ -48,9 +48,11 @@ locals {
     ]
   ]) : a.key => a }
 
-  # A role's ID as the assignment's own subscription writes it.
-  role_ids = { for key, a in local.assignments : key => format("/subscriptions/%s/providers/Microsoft.Authorization/roleDefinitions/%s",
-    split("/", a.scope)[2], a.builtin != null ? a.builtin : azurerm_role_definition.this[a.entry].role_definition_id,
+  # A role's ID as the assignment's own subscription writes it. Built-in roles are
+  # assigned to what is made here.
+  role_ids = { for key, a in local.assignments : key => (a.builtin != null
+    ? "${local.here}/providers/Microsoft.Authorization/roleDefinitions/${a.builtin}"
+    : "/subscriptions/${split("/", a.scope)[2]}/providers/Microsoft.Authorization/roleDefinitions/${azurerm_role_definition.this[a.entry].role_definition_id}"
   ) }
 
   # Only what is assigned somewhere becomes a role.

@@ -13,7 +13,7 @@ locals {
     group = split("/", v)[4]
     name  = split("/", v)[8]
   } if split("/", v)[2] == var.subscription_id }
-  groups = [for g in var.deployment.scopes.groups : replace(g, "/resourcegroups/", "/resourceGroups/") if split("/", g)[2] == var.subscription_id]
+  groups = [for g in var.deployment.scopes.groups : replace(g, "${var.subscription_id}/resourcegroups", "${var.subscription_id}/resourceGroups") if split("/", g)[2] == var.subscription_id]
 
   function_id = "${var.function_app_id}/functions/OnChange"
 }
