@@ -155,8 +155,8 @@ resource "google_cloud_run_v2_service" "watchdog" {
       error_message = "read_above needs organization: its number."
     }
     precondition {
-      condition     = length(setsubtract(var.deployment.scopes.secrets, keys(var.secrets))) == 0
-      error_message = "The configuration names secrets that the variable secrets does not map to Secret Manager: ${join(", ", setsubtract(var.deployment.scopes.secrets, keys(var.secrets)))}."
+      condition     = length(setsubtract(var.deployment.secrets, keys(var.secrets))) == 0
+      error_message = "The configuration names secrets that the variable secrets does not map to Secret Manager: ${join(", ", setsubtract(var.deployment.secrets, keys(var.secrets)))}."
     }
   }
 
@@ -196,5 +196,6 @@ resource "google_service_account_iam_member" "push_tokens" {
   service_account_id = google_service_account.push.name
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.pubsub_agent
-  depends_on         = [google_project_service.api]
+  # The agent comes into being with the first use of the API.
+  depends_on = [google_pubsub_topic.events]
 }

@@ -4,20 +4,20 @@
 
 locals {
   # Whatever happened to a protected key, a version of it or its ring; the name
-  # after the project, because that may stand there as an ID or as a number.
+  # after the project, because that may stand there as an ID or as a number. Many
+  # keys would make a long filter, so from there on the rings' other keys count too.
+  keys_of = { for p in local.projects : p => [for k in sort(var.deployment.scopes.keys) : trimprefix(k, "projects/${p}") if split("/", k)[1] == p] }
   key_names = {
-    for p in local.projects : p => distinct(flatten([
-      for k in sort(var.deployment.scopes.keys) : [
-        trimprefix(k, "projects/${p}"),
-        regex("^.*/keyRings/[^/]+", trimprefix(k, "projects/${p}")),
-      ] if split("/", k)[1] == p
-    ]))
+    for p, keys in local.keys_of : p => distinct(concat(
+      [for k in keys : regex("^/locations/[^/]+/keyRings/[^/]+", k)],
+      length(keys) > 20 ? [for k in keys : "${regex("^/locations/[^/]+/keyRings/[^/]+", k)}/cryptoKeys/[^/]+"] : keys,
+    ))
   }
   key_changes = {
     for p in local.projects : p => length(local.key_names[p]) == 0 ? [] : [join(" AND ", [
       "protoPayload.serviceName=\"cloudkms.googleapis.com\"",
       "protoPayload.methodName=~\"(^|[.])(${join("|", local.methods["cloudkms.googleapis.com"])})$\"",
-      "protoPayload.resourceName=~\"^projects/[^/]+(${join("|", [for n in local.key_names[p] : replace(n, ".", "[.]")])})(/cryptoKeyVersions/[0-9]+)?$\"",
+      "protoPayload.resourceName=~\"^projects/[^/]+(${join("|", local.key_names[p])})(/cryptoKeyVersions/[0-9]+)?$\"",
     ])]
   }
 

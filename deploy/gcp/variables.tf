@@ -10,8 +10,8 @@ variable "deployment" {
       keys     = list(string)
       enforced = list(string)
       enabling = list(string)
-      secrets  = list(string)
     })
+    secrets = list(string)
   })
   nullable = false
 
