@@ -5,6 +5,7 @@ go 1.26.8
 require (
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.260.0
 	github.com/aws/jsii-runtime-go v1.133.0
+	github.com/cdklabs/cdk-nag-go/cdknag/v2 v2.28.0
 )
 
 require (

@@ -25,13 +25,26 @@ func main() {
 	app.Synth(nil)
 }
 
-// build makes the stacks that the context of the app asks for.
+// build makes the stack that the app's context asks for.
 func build(app awscdk.App) error {
+	file := ""
+	(&context{app: app}).text("deployment", &file)
+	d, err := readDeployment(file)
+	if err != nil {
+		return err
+	}
+	o, err := readOptions(app)
+	if err != nil {
+		return err
+	}
 	from, err := readSources(functionDir)
 	if err != nil {
 		return err
 	}
-	var d Deployment
-	_, err = newStack(app, d, defaults(), from)
-	return err
+	stack, err := newStack(app, d, o, from)
+	if err != nil {
+		return err
+	}
+	hold(stack)
+	return nil
 }
