@@ -1,7 +1,6 @@
 package deploytest
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -12,5 +11,5 @@ func TestPlan(t *testing.T) {
 	for _, r := range p.Resources {
 		t.Log(r.Address, r.Type, r.Index, r.Values)
 	}
-	t.Log(p.Outputs, strings.ToUpper("x"))
+	t.Log(p.Outputs)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // served are the providers that deploy/schemas can stand in for.
-var served = []string{"aws", "azurerm", "google"}
+var served = []string{"aws", "azurerm", "google", "google-beta"}
 
 var build sync.Mutex
 

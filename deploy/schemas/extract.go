@@ -49,10 +49,14 @@ func extract(args []string) error {
 	return errors.Join(errs...)
 }
 
-var blockHead = regexp.MustCompile(`(?m)^\s*(resource|data)\s+"?(\w+)"?\s+"?[\w-]+"?\s*\{`)
+var (
+	blockHead  = regexp.MustCompile(`(?m)^(resource|data)\s+"(\w+)"\s+"[\w-]+"\s*\{`)
+	providerOf = regexp.MustCompile(`(?m)^  provider\s*=\s*([\w-]+)`)
+)
 
-// named finds the types that the .tf files under dir name, by provider. Modules
-// called broken are there for tests of the checks and name what is not there.
+// named finds the types that the .tf files under dir name, by provider: the one
+// that the block names, or else the first part of the type. Modules called
+// broken are there for tests of the checks, and name what does not exist.
 func named(dir string) (map[string]map[key]bool, error) {
 	out := map[string]map[key]bool{}
 	for name := range packages {
@@ -72,15 +76,20 @@ func named(dir string) (map[string]map[key]bool, error) {
 		if err != nil {
 			return err
 		}
-		for _, m := range blockHead.FindAllSubmatch(data, -1) {
-			provider, _, _ := strings.Cut(string(m[2]), "_")
+		for _, at := range blockHead.FindAllSubmatchIndex(data, -1) {
+			k := key{string(data[at[2]:at[3]]), string(data[at[4]:at[5]])}
+			provider, _, _ := strings.Cut(k.typeName, "_")
+			inside, _, _ := bytes.Cut(data[at[1]:], []byte("\n}"))
+			if m := providerOf.FindSubmatch(inside); m != nil {
+				provider = string(m[1])
+			}
 			if provider == "terraform" { // terraform_data, terraform_remote_state: built in
 				continue
 			}
 			if out[provider] == nil {
-				return fmt.Errorf("%s: %s: no package of the provider %s is known here (npm.go)", name, m[2], provider)
+				return fmt.Errorf("%s: %s: no package of the provider %s is known here (npm.go)", name, k, provider)
 			}
-			out[provider][key{string(m[1]), string(m[2])}] = true
+			out[provider][k] = true
 		}
 		return nil
 	})

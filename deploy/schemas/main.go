@@ -2,10 +2,10 @@
 // sources, what the Google Cloud, Azure and AWS providers accept, for the types
 // that this project's modules use, and is two things:
 //
-//   - under the name terraform-provider-google, -azurerm or -aws, a provider
+//   - under the name terraform-provider-google, -google-beta, -azurerm or -aws, a provider
 //     that serves that schema and does nothing else;
-//   - `go run -C deploy/schemas . extract`: what writes google.json,
-//     azurerm.json and aws.json, each time a module uses a new type.
+//   - `go run -C deploy/schemas . extract`: what writes their .json
+//     files, each time a module uses a new type.
 //
 // The schemas are facts read from the npm packages of the provider bindings for
 // CDK for Terraform, which HashiCorp and the CDK Terrain project generate from

@@ -26,6 +26,10 @@ var packages = map[string]npmPackage{
 		"hashicorp/google", "@cdktf/provider-google", "16.12.1",
 		"sha512-KqNA/5RiFT07r0PSZ6/07cJ2zESUgbj1JchVj21iBFBZVUbD+578xA/k8eq/r0cbyEgLmg9eYWeVslaYah4DCQ==",
 	},
+	"google-beta": {
+		"hashicorp/google-beta", "@cdktf/provider-google-beta", "16.12.1",
+		"sha512-ip0dXu0ZrsyMgcoGNfkJCYG8PFjNtfb2wkz4Sw7IU09rQMK/A6++SwkmFHl8wJ8KlwMvd2w4tNXfErIbWWWqag==",
+	},
 	"azurerm": {
 		"hashicorp/azurerm", "@cdktn/provider-azurerm", "16.1.0",
 		"sha512-ArrHLoh/ebmY2yymKIxh2wL4HWqgvrK4EOVDfbOnNW8/qKA6/+EjIMBTacfA9C2tUq5zgBoNzImIZyqOiT/JYg==",
@@ -36,7 +40,7 @@ var packages = map[string]npmPackage{
 	},
 }
 
-// license is that of all three packages; another one must be looked at first.
+// license is that of all these packages; another one must be looked at first.
 const license = "MPL-2.0"
 
 // tarball returns the packed package out of dir, where npm puts it if it is not
@@ -66,7 +70,7 @@ func (p npmPackage) tarball(dir string) ([]byte, error) {
 
 var (
 	licenseLine = regexp.MustCompile(`(?m)^  "license": "([^"]+)"`)
-	typeMark    = regexp.MustCompile(`tfResourceType = "(\w+)"`)
+	typeMark    = regexp.MustCompile(`tfResourceType = "([\w-]+)"`)
 	classMark   = regexp.MustCompile(`(?m)^class \w+ extends cdkt[fn]\.Terraform(Resource|DataSource|Provider) \{`)
 )
 

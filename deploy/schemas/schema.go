@@ -22,7 +22,7 @@ type File struct {
 	Schema    *tfjson.ProviderSchema `json:"schema"`
 }
 
-//go:embed google.json azurerm.json aws.json
+//go:embed google.json google-beta.json azurerm.json aws.json
 var committed embed.FS
 
 // load reads the committed schema of a provider.

@@ -57,7 +57,7 @@ var (
 	argumentBlock = regexp.MustCompile(`(?m)^ +(\w+): \{\n +value: (.*),\n +isBlock: (?:true|false),\n +type: "(\w+)",\n +storageClassType: "(\w+)",\n +\},$`)
 	functionOf    = regexp.MustCompile(`(?:^|\()(\w+)ToHclTerraform\b`)
 	listOf        = regexp.MustCompile(`listMapperHcl\(\w+ToHclTerraform, (true|false)\)`)
-	typeOf        = regexp.MustCompile(`tfResourceType = "(\w+)"`)
+	typeOf        = regexp.MustCompile(`tfResourceType = "([\w-]+)"`)
 	versionOf     = regexp.MustCompile(`providerVersion: '([^']+)'`)
 )
 
