@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Check a configuration, or print its JSON Schema"}
+	cmd := &cobra.Command{Use: "config", Short: "Check a configuration, print its JSON Schema or what it asks of a deployment"}
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:     "check FILE",
@@ -33,22 +33,32 @@ func (a *app) configCommand() *cobra.Command {
 				return err
 			},
 		},
+		a.deploymentCommand(),
 	)
 	return group(cmd)
 }
 
 func (a *app) configCheck(name string) error {
-	f, err := a.readFile(name)
+	cfg, shown, err := a.configFile(name)
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Parse(f.data)
-	if err != nil {
-		return fmt.Errorf("%s:\n%w", f.name, err)
-	}
-	a.printf("%s is right: %s\n", line(f.name), count(len(cfg.Keys), "key"))
+	a.printf("%s is right: %s\n", line(shown), count(len(cfg.Keys), "key"))
 	for _, k := range cfg.Keys {
 		a.printf("  %-9s %s (%s)\n", k.Mode, line(k.Name()), where(k))
 	}
 	return nil
+}
+
+// configFile parses a configuration that an argument names, and says what to
+// call it.
+func (a *app) configFile(name string) (cfg *config.Config, shown string, err error) {
+	f, err := a.readFile(name)
+	if err != nil {
+		return nil, "", err
+	}
+	if cfg, err = config.Parse(f.data); err != nil {
+		return nil, "", fmt.Errorf("%s:\n%w", f.name, err)
+	}
+	return cfg, f.name, nil
 }

@@ -61,9 +61,9 @@ func noKeys(c *config.Config, cloud core.Cloud, place Place) error {
 		p := PlaceOf(k)
 		s.add("places", p.Account+" in "+p.Region)
 	}
-	others := "it has no key of AWS at all"
+	others := "it has no key of AWS"
 	if places := s.list("places"); len(places) > 0 {
-		others = "it has keys of the accounts " + strings.Join(places, ", ")
+		others = "its AWS keys are in " + strings.Join(places, ", ")
 	}
 	return fmt.Errorf("the configuration has no key of the account %s in %s, so there is nothing to deploy there: %s", place.Account, place.Region, others)
 }
