@@ -121,7 +121,7 @@ func (r Resource) Strings(path ...any) []string {
 func (c *CLI) plan(t testing.TB, dir string, vars map[string]any) *Planned {
 	t.Helper()
 	work := c.copyOf(t, dir)
-	c.configureProviders(t, work)
+	c.configureProviders(t, root(t, dir), work)
 	data, err := json.Marshal(vars)
 	if err != nil {
 		t.Fatal(err)
