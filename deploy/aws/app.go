@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -35,6 +37,7 @@ type watchdog struct {
 	role       string // ARN
 	functions  map[string]awslambda.CfnFunction
 	logGroups  map[string]awslogs.CfnLogGroup
+	queues     map[string]awssqs.CfnQueue
 }
 
 // newWatchdog declares everything in a stack: the one place that the concrete
@@ -42,7 +45,7 @@ type watchdog struct {
 func newWatchdog(stack awscdk.Stack, in Inputs, from Sources) error {
 	w := &watchdog{
 		stack: stack, in: in, from: from,
-		functions: map[string]awslambda.CfnFunction{}, logGroups: map[string]awslogs.CfnLogGroup{},
+		functions: map[string]awslambda.CfnFunction{}, logGroups: map[string]awslogs.CfnLogGroup{}, queues: map[string]awssqs.CfnQueue{},
 	}
 	w.addStore()
 	w.addSigningKey()
@@ -50,6 +53,7 @@ func newWatchdog(stack awscdk.Stack, in Inputs, from Sources) error {
 		return err
 	}
 	w.addLogs()
+	w.addQueues()
 	w.addFunctions()
 	w.addRules()
 	w.addTampering()
@@ -86,7 +90,14 @@ func newStack(app awscdk.App, d Deployment, o Options, from Sources) (awscdk.Sta
 	if in.AlarmTopic.Given.Never() {
 		awscdk.Annotations_Of(stack).AddWarning(jsii.String("no alarm of the watchdog reaches anybody: give the ARN of an SNS topic with -c alarmTopic=ARN"))
 	}
-	return stack, newWatchdog(stack, in, from)
+	if len(d.Secrets) > 0 {
+		awscdk.Annotations_Of(stack).AddWarning(jsii.String(fmt.Sprintf("the configuration reads %v from the environment, which this function has not: keep them in Secrets Manager, as ${secret:ARN}", d.Secrets)))
+	}
+	if err := newWatchdog(stack, in, from); err != nil {
+		return nil, err
+	}
+	hold(stack, in)
+	return stack, nil
 }
 
 // newTemplate is the same stack with parameters in place of values. It needs no

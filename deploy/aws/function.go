@@ -20,7 +20,6 @@ const (
 // events, one for the schedule. Each has reserved concurrency, so that neither a
 // flood of events nor another function of the account ever starves the sweep.
 func (w *watchdog) addFunctions() {
-	w.addQueue(failedQueue, nil)
 	code := w.in.Code(w.stack)
 	events := w.addFunction("Events", eventsFunction, "byokwatch: looks at a key when an event says that it may have changed", w.in.EventConcurrency, code)
 	sweep := w.addFunction("Sweep", sweepFunction, "byokwatch: looks at every key on a schedule, because events are best effort", w.in.SweepConcurrency, code)
@@ -31,7 +30,7 @@ func (w *watchdog) addFunctions() {
 	awslambda.NewCfnEventInvokeConfig(w.stack, jsii.String("EventsInvoke"), &awslambda.CfnEventInvokeConfigProps{
 		FunctionName: events.Ref(), Qualifier: jsii.String("$LATEST"),
 		MaximumRetryAttempts: jsii.Number(2), MaximumEventAgeInSeconds: jsii.Number(6 * 3600),
-		DestinationConfig: map[string]any{"onFailure": map[string]any{"destination": w.arn("sqs", failedQueue)}},
+		DestinationConfig: map[string]any{"onFailure": map[string]any{"destination": w.queues[failedQueue].AttrArn()}},
 	})
 	// A tick that is late or failed is worth nothing: the next one looks at the
 	// same keys. 60 s is the least that Lambda takes. The alarm on judgement_age
@@ -64,6 +63,17 @@ func (w *watchdog) addFunction(id, name, about string, concurrency *float64, cod
 	return f
 }
 
+// addQueues declares the queues of both hand-overs: that of EventBridge to
+// Lambda, and that of Lambda to the function.
+func (w *watchdog) addQueues() {
+	w.addQueue(failedQueue, nil)
+	w.addQueue(undeliveredQueue, map[string]any{
+		"Sid": "FromRules", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"},
+		"Action": "sqs:SendMessage", "Resource": w.arn("sqs", undeliveredQueue),
+		"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": w.ruleARNs()}, "StringEquals": map[string]any{"aws:SourceAccount": w.in.Account}},
+	})
+}
+
 // addQueue declares a queue for what could not be handled. SQS encrypts it with
 // a key of its own: one of the watched account could be taken away together with
 // the watched keys.
@@ -72,6 +82,7 @@ func (w *watchdog) addQueue(name string, allow any) {
 	q := awssqs.NewCfnQueue(w.stack, jsii.String(id+"Queue"), &awssqs.CfnQueueProps{
 		QueueName: jsii.String(name), MessageRetentionPeriod: jsii.Number(queueSeconds), SqsManagedSseEnabled: true,
 	})
+	w.queues[name] = q
 	awssqs.NewCfnQueuePolicy(w.stack, jsii.String(id+"QueuePolicy"), &awssqs.CfnQueuePolicyProps{
 		Queues: &[]*string{q.Ref()},
 		PolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": list(allow, map[string]any{

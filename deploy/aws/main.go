@@ -41,10 +41,6 @@ func build(app awscdk.App) error {
 	if err != nil {
 		return err
 	}
-	stack, err := newStack(app, d, o, from)
-	if err != nil {
-		return err
-	}
-	hold(stack)
-	return nil
+	_, err = newStack(app, d, o, from)
+	return err
 }

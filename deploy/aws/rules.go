@@ -64,11 +64,6 @@ func (w *watchdog) addRules() {
 	w.addSchedule()
 	w.addRefused()
 	w.addForwarding()
-	w.addQueue(undeliveredQueue, map[string]any{
-		"Sid": "FromRules", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"},
-		"Action": "sqs:SendMessage", "Resource": w.arn("sqs", undeliveredQueue),
-		"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": w.ruleARNs()}, "StringEquals": map[string]any{"aws:SourceAccount": w.in.Account}},
-	})
 }
 
 // match is the pattern of some events.
@@ -99,7 +94,7 @@ func (w *watchdog) addSchedule() {
 	w.addRule("Sweep", sweepRule, "looks at every key", Known(true), &awsevents.CfnRuleProps{
 		ScheduleExpression: jsii.String(w.in.EachMinute.Text("rate(1 minute)", "rate(5 minutes)")),
 	}, &awsevents.CfnRule_TargetProperty{
-		Id: jsii.String("function"), Arn: jsii.String(w.arn("lambda", "function:"+sweepFunction)),
+		Id: jsii.String("function"), Arn: w.functions[sweepFunction].AttrArn(),
 		RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(60), MaximumRetryAttempts: jsii.Number(0)},
 	})
 	w.mayInvoke("Sweep", sweepRule, sweepFunction, Known(true))
@@ -142,7 +137,7 @@ func (w *watchdog) addForwarding() {
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 func (w *watchdog) toEvents() any {
 	return &awsevents.CfnRule_TargetProperty{
-		Id: jsii.String("function"), Arn: jsii.String(w.arn("lambda", "function:"+eventsFunction)),
+		Id: jsii.String("function"), Arn: w.functions[eventsFunction].AttrArn(),
 		RetryPolicy:      &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(24 * 3600), MaximumRetryAttempts: jsii.Number(185)},
 		DeadLetterConfig: w.undelivered(),
 	}
@@ -152,12 +147,12 @@ func (w *watchdog) toEvents() any {
 // no role for it, but a policy of the log service (addLogs).
 func (w *watchdog) toLog(group string) any {
 	return &awsevents.CfnRule_TargetProperty{
-		Id: jsii.String("log"), Arn: jsii.String(w.arn("logs", "log-group:"+group)), DeadLetterConfig: w.undelivered(),
+		Id: jsii.String("log"), Arn: jsii.String(w.arn("logs", "log-group:"+*w.logGroups[group].Ref())), DeadLetterConfig: w.undelivered(),
 	}
 }
 
 func (w *watchdog) undelivered() any {
-	return &awsevents.CfnRule_DeadLetterConfigProperty{Arn: jsii.String(w.arn("sqs", undeliveredQueue))}
+	return &awsevents.CfnRule_DeadLetterConfigProperty{Arn: w.queues[undeliveredQueue].AttrArn()}
 }
 
 // addRule declares a rule of the default bus, to which AWS's own events come. It

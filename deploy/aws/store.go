@@ -43,7 +43,7 @@ func (w *watchdog) addStore() {
 	retain(bucket)
 	create.Put(bucket)
 	policy := awss3.NewCfnBucketPolicy(w.stack, jsii.String("StorePolicy"), &awss3.CfnBucketPolicyProps{
-		Bucket: bucket.Ref(), PolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": w.storePolicy()},
+		Bucket: bucket.Ref(), PolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": w.storePolicy(*bucket.AttrArn())},
 	})
 	retain(policy)
 	create.Put(policy)
@@ -57,8 +57,7 @@ func retain(r awscdk.CfnResource) {
 
 // storePolicy says who writes where, whatever anybody's own rights are: the
 // watchdogs write records and snapshots, operators write requests.
-func (w *watchdog) storePolicy() []any {
-	bucket := "arn:" + w.in.Partition + ":s3:::" + w.in.Bucket
+func (w *watchdog) storePolicy(bucket string) []any {
 	at := func(name string) string { return bucket + "/" + w.in.Prefix + name + "/*" }
 	records, kept, requests := at("records"), at("kept"), at("requests")
 	own := "arn:" + w.in.Partition + ":iam::" + w.in.Account + ":role/" + w.roleName()

@@ -58,7 +58,7 @@ func (w *watchdog) onRights() []tampering {
 	}
 }
 
-// any is the pattern of any of these. Only AWS's own services have a source that
+// anyOf is the pattern of any of these. Only AWS's own services have a source that
 // begins so: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
 func anyOf(ways []tampering) map[string]any {
 	var either []any
@@ -104,6 +104,6 @@ func (w *watchdog) toSecurity() any {
 	bus.Given.Put(role)
 	return bus.Given.Maybe(tokenOf(map[string]any{
 		"Id": "security", "Arn": bus.Value, "RoleArn": role.AttrArn(),
-		"DeadLetterConfig": map[string]any{"Arn": w.arn("sqs", undeliveredQueue)},
+		"DeadLetterConfig": map[string]any{"Arn": w.queues[undeliveredQueue].AttrArn()},
 	}))
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 )
@@ -62,4 +61,3 @@ func (w *watchdog) addMetrics() {
 		})
 	}
 }
-
