@@ -163,3 +163,25 @@ func TestAPlaceIsForAWSAlone(t *testing.T) {
 		}
 	}
 }
+
+// Each opt-in brings its own rights and no others.
+func TestWhatIsNotOptedInToAsksForNothing(t *testing.T) {
+	fixture := string(read(t, "byokwatch.yaml"))
+	for line, scope := range map[string]string{"    network: restore\n": "firewalls", "    key_state: restore\n": "enabling"} {
+		c := parse(t, strings.ReplaceAll(fixture, line, ""))
+		for cloud, place := range map[core.Cloud]deployment.Place{core.AWS: oregon, core.Azure: {}, core.GCP: {}} {
+			d, err := deployment.Of(c, cloud, place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, set := range d.Scopes {
+				if (len(set) == 0) != (name == scope) {
+					t.Errorf("%s without %s: %s %v", cloud, strings.TrimSpace(line), name, set)
+				}
+			}
+			if _, has := d.Scopes[scope]; !has && (scope == "enabling" || cloud == core.Azure) {
+				t.Errorf("%s: %s is left out", cloud, scope)
+			}
+		}
+	}
+}
