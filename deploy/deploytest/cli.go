@@ -108,7 +108,7 @@ func environment(t testing.TB, providers string) []string {
 func (c *CLI) Format(t testing.TB, dir string) {
 	t.Helper()
 	if out, err := c.run(t, c.copyOf(t, dir), "fmt", "-check", "-diff", "-recursive", "-no-color"); err != nil {
-		t.Errorf("%s: not formatted (%v): run %s fmt -recursive\n%s", dir, err, c.name, out)
+		t.Errorf("%s: not formatted, run %s fmt -recursive: %v\n%s", dir, c.name, err, out)
 	}
 }
 
@@ -116,17 +116,18 @@ func (c *CLI) Format(t testing.TB, dir string) {
 // blocks, types of values, references.
 func (c *CLI) Validate(t testing.TB, dir string) {
 	t.Helper()
-	if out, err := c.validate(t, dir); err != nil {
-		t.Errorf("%s: %s validate: %v\n%s", dir, c.name, err, out)
+	if err := c.validate(t, dir); err != nil {
+		t.Errorf("%s: %v", dir, err)
 	}
 }
 
-func (c *CLI) validate(t testing.TB, dir string) (string, error) {
+func (c *CLI) validate(t testing.TB, dir string) error {
 	work := c.copyOf(t, dir)
-	if out, err := c.run(t, work, "get", "-no-color"); err != nil {
-		return out, err
+	if _, err := c.run(t, work, "get", "-no-color"); err != nil {
+		return err
 	}
-	return c.run(t, work, "validate", "-no-color")
+	_, err := c.run(t, work, "validate", "-no-color")
+	return err
 }
 
 // Test runs tests/*.tftest.hcl of the module in dir and returns what was
@@ -139,7 +140,7 @@ func (c *CLI) Test(t testing.TB, dir string) string {
 	}
 	out, err := c.test(t, dir)
 	if err != nil {
-		t.Errorf("%s: %s test: %v\n%s", dir, c.name, err, out)
+		t.Errorf("%s: %v\n%s", dir, err, out)
 	}
 	return out
 }
@@ -152,17 +153,7 @@ func (c *CLI) test(t testing.TB, dir string) (string, error) {
 	return c.run(t, work, "test", "-no-color")
 }
 
-// must is run for commands without which a test makes no sense.
-func (c *CLI) must(t testing.TB, dir string, args ...string) string {
-	t.Helper()
-	out, err := c.run(t, dir, args...)
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", c.name, strings.Join(args, " "), err, out)
-	}
-	return out
-}
-
-// run gives stdout; with an error, stderr as well.
+// run gives what the command printed; what it complained of is in the error.
 func (c *CLI) run(t testing.TB, dir string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -172,11 +163,9 @@ func (c *CLI) run(t testing.TB, dir string, args ...string) (string, error) {
 	// It is asked to end first, so that it ends the providers that it started.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = errors.Join(err, context.Cause(ctx))
-		}
-		return stdout.String() + stderr.String(), err
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w\n%s", c.name, args[0], errors.Join(err, context.Cause(ctx)), stderr.String())
 	}
-	return stdout.String(), nil
+	return stdout.String(), err
 }

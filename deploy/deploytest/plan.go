@@ -3,6 +3,7 @@ package deploytest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,19 +29,43 @@ type Resource struct {
 	Values  map[string]any // as JSON: arguments and blocks; nil where nothing is set
 }
 
+// Computed has values for what only a cloud knows, by the name that Plan would
+// give it: where a module looks into an ID, or a test wants to recognise one.
+//
+//	deploytest.Computed{"data.google_project.acme.number": "123456789012"}
+type Computed map[string]any
+
 // Plan evaluates the module in dir with the real HCL functions: through
 // terraform plan, with a provider that asks no cloud. It plans twice. First
 // what only a cloud knows is unknown, as it will be for the user: a for_each
 // over it fails here. Then it is named, so that references can be followed: a
 // computed text is TYPE.NAME.ATTRIBUTE, with the project before the name where
-// the resource has one, as in google_service_account.acme/byokwatch.email.
-// Numbers and booleans that the module does not set stay nil; the default that
-// the provider would give them is not known here.
+// the resource has one, as in google_service_account.acme/byokwatch.email, and
+// with the names and numbers of blocks before the attribute; or what computed
+// holds for it. Numbers and booleans that the module does not set stay nil; the
+// default that the provider would give them is not known here.
 //
 // Without terraform or tofu the test is skipped.
-func Plan(t testing.TB, dir string, vars map[string]any) *Planned {
+func Plan(t testing.TB, dir string, vars map[string]any, computed ...Computed) *Planned {
 	t.Helper()
-	return Terraform(t).plan(t, dir, vars)
+	p, err := Terraform(t).plan(t, dir, vars, computed...)
+	if err != nil {
+		t.Fatalf("%s: %v", dir, err)
+	}
+	return p
+}
+
+// Refused is Plan of a module that must not accept the variables: it returns
+// what terraform complains of, and fails the test where it does not.
+func Refused(t testing.TB, dir string, vars map[string]any, computed ...Computed) string {
+	t.Helper()
+	_, err := Terraform(t).plan(t, dir, vars, computed...)
+	if err == nil {
+		t.Errorf("%s: terraform plans with %v", dir, vars)
+		return ""
+	}
+	// Messages are broken into lines as if for a terminal.
+	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "│", " ")), " ")
 }
 
 // All returns the resources of one type. Data sources are found by
@@ -118,33 +143,43 @@ func (r Resource) Strings(path ...any) []string {
 }
 
 // plan runs the two plans of Plan in one copy of the tree.
-func (c *CLI) plan(t testing.TB, dir string, vars map[string]any) *Planned {
+func (c *CLI) plan(t testing.TB, dir string, vars map[string]any, computed ...Computed) (*Planned, error) {
 	t.Helper()
 	work := c.copyOf(t, dir)
-	c.configureProviders(t, root(t, dir), work)
-	data, err := json.Marshal(vars)
-	if err != nil {
-		t.Fatal(err)
+	if err := configureProviders(root(t, dir), work); err != nil {
+		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(work, "deploytest.tfvars.json"), data, 0o600); err != nil {
-		t.Fatal(err)
+	known := Computed{}
+	for _, more := range computed {
+		maps.Copy(known, more)
 	}
-	c.must(t, work, "get")
+	for name, v := range map[string]any{"deploytest.tfvars.json": vars, "deploytest.computed.json": known} {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(work, name), data, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	as := *c
+	as.env = append(slices.Clone(c.env), "BYOKWATCH_COMPUTED="+filepath.Join(work, "deploytest.computed.json"))
 	args := []string{"plan", "-input=false", "-no-color", "-lock=false", "-refresh=false", "-var-file=deploytest.tfvars.json"}
-	c.must(t, work, args...)
-	c.env = append(c.env, computedNamed)
-	c.must(t, work, append(args, "-out=deploytest.tfplan")...)
-	out := c.must(t, work, "show", "-json", "deploytest.tfplan")
-	planned, err := readPlan([]byte(out))
-	if err != nil {
-		t.Fatalf("%s: the plan is not readable: %v", dir, err)
+	for _, step := range [][]string{{"get", "-no-color"}, args} {
+		if _, err := as.run(t, work, step...); err != nil {
+			return nil, err
+		}
 	}
-	return planned
+	as.env = append(as.env, "BYOKWATCH_PLAN=named")
+	if _, err := as.run(t, work, append(args, "-out=deploytest.tfplan")...); err != nil {
+		return nil, fmt.Errorf("with names in place of what is computed (see Computed): %w", err)
+	}
+	out, err := as.run(t, work, "show", "-json", "deploytest.tfplan")
+	if err != nil {
+		return nil, err
+	}
+	return readPlan([]byte(out))
 }
-
-// computedNamed tells the provider of deploy/schemas to give what a cloud would
-// compute a name, instead of leaving it unknown.
-const computedNamed = "BYOKWATCH_COMPUTED=named"
 
 func readPlan(data []byte) (*Planned, error) {
 	var plan tfjson.Plan

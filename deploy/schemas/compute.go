@@ -12,23 +12,40 @@ import (
 
 // filler gives the value of an attribute that the configuration leaves to the
 // cloud. optional tells whether it could have been set.
-type filler func(typ tftypes.Type, name string, optional bool) tftypes.Value
+type filler func(typ tftypes.Type, name string, optional bool) (tftypes.Value, error)
 
 // unknown is what a provider plans.
-func unknown(typ tftypes.Type, _ string, _ bool) tftypes.Value {
-	return tftypes.NewValue(typ, tftypes.UnknownValue)
+func unknown(typ tftypes.Type, _ string, _ bool) (tftypes.Value, error) {
+	return tftypes.NewValue(typ, tftypes.UnknownValue), nil
 }
 
 // namedInPlan names texts, also inside of lists and objects. What is no text,
 // or a list that could have been set, stays unknown: a test must not take it
 // for something that the module says.
-func namedInPlan(typ tftypes.Type, name string, optional bool) tftypes.Value {
-	return give(typ, name, optional, tftypes.UnknownValue)
+func namedInPlan(typ tftypes.Type, name string, optional bool) (tftypes.Value, error) {
+	return give(typ, name, optional, tftypes.UnknownValue), nil
 }
 
 // namedInState does it where nothing may be unknown.
-func namedInState(typ tftypes.Type, name string, optional bool) tftypes.Value {
-	return give(typ, name, optional, nil)
+func namedInState(typ tftypes.Type, name string, optional bool) (tftypes.Value, error) {
+	return give(typ, name, optional, nil), nil
+}
+
+// given puts in what whoever plans has a value for.
+func (p *provider) given(fill filler) filler {
+	return func(typ tftypes.Type, name string, optional bool) (tftypes.Value, error) {
+		v, ok := p.computed[name]
+		if !ok {
+			return fill(typ, name, optional)
+		}
+		if typ.Is(tftypes.DynamicPseudoType) {
+			typ = tftypes.String
+		}
+		if err := tftypes.ValidateValue(typ, v); err != nil {
+			return tftypes.Value{}, fmt.Errorf("the value given for %s: %w", name, err)
+		}
+		return tftypes.NewValue(typ, v), nil
+	}
 }
 
 func give(typ tftypes.Type, name string, optional bool, other any) tftypes.Value {
@@ -88,7 +105,11 @@ func inBlock(b *tfprotov5.SchemaBlock, v tftypes.Value, name string, fill filler
 	}
 	for _, a := range b.Attributes {
 		if a.Computed && in[a.Name].IsNull() {
-			in[a.Name] = fill(a.Type, name+"."+a.Name, a.Optional)
+			filled, err := fill(a.Type, name+"."+a.Name, a.Optional)
+			if err != nil {
+				return v, err
+			}
+			in[a.Name] = filled
 		}
 	}
 	for _, n := range b.BlockTypes {

@@ -33,7 +33,7 @@ func main() {
 func run(args []string) error {
 	program := strings.TrimSuffix(filepath.Base(args[0]), ".exe")
 	if name, ok := strings.CutPrefix(program, "terraform-provider-"); ok {
-		return serve(name, os.Getenv("BYOKWATCH_COMPUTED") == "named")
+		return serve(name, os.Getenv("BYOKWATCH_PLAN") == "named", os.Getenv("BYOKWATCH_COMPUTED"))
 	}
 	if len(args) < 2 || args[1] != "extract" {
 		return fmt.Errorf("usage: schemas extract [-packages DIR] [-out DIR] [-modules DIR]; as a provider it is called terraform-provider-NAME")

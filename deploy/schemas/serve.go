@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
@@ -14,8 +16,9 @@ import (
 )
 
 // serve is the provider. named tells whether what a cloud would compute is
-// given a name in a plan, or left unknown.
-func serve(name string, named bool) error {
+// given a name in a plan, or left unknown. computed is a file of what stands in
+// place of such names; "" is none.
+func serve(name string, named bool, computed string) error {
 	f, err := load(name)
 	if err != nil {
 		return err
@@ -24,6 +27,15 @@ func serve(name string, named bool) error {
 	if err != nil {
 		return err
 	}
+	if computed != "" {
+		data, err := os.ReadFile(computed)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, &p.computed); err != nil {
+			return fmt.Errorf("%s: %w", computed, err)
+		}
+	}
 	return tf5server.Serve("registry.terraform.io/"+f.Provider, func() tfprotov5.ProviderServer { return p })
 }
 
@@ -31,8 +43,9 @@ func serve(name string, named bool) error {
 // functions nor ephemeral resources, so that the embedded rest is not asked.
 type provider struct {
 	tfprotov5.ProviderServer
-	schema *tfprotov5.GetProviderSchemaResponse
-	named  bool
+	schema   *tfprotov5.GetProviderSchemaResponse
+	named    bool
+	computed map[string]any // by name: a text, number or boolean
 }
 
 func newProvider(f *File, named bool) (*provider, error) {
@@ -147,7 +160,7 @@ func (p *provider) PlanResourceChange(_ context.Context, r *tfprotov5.PlanResour
 	}
 	fill := unknown
 	if p.named {
-		fill = namedInPlan
+		fill = p.given(namedInPlan)
 	}
 	state, err := compute(schema, r.TypeName, r.ProposedNewState, fill)
 	return &tfprotov5.PlanResourceChangeResponse{PlannedState: state}, err
@@ -159,7 +172,7 @@ func (p *provider) ReadDataSource(_ context.Context, r *tfprotov5.ReadDataSource
 	if schema == nil {
 		return nil, fmt.Errorf("the type data.%s is not in the schema", r.TypeName)
 	}
-	state, err := compute(schema, "data."+r.TypeName, r.Config, namedInState)
+	state, err := compute(schema, "data."+r.TypeName, r.Config, p.given(namedInState))
 	return &tfprotov5.ReadDataSourceResponse{State: state}, err
 }
 
