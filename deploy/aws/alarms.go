@@ -92,9 +92,9 @@ func (w *watchdog) addAlarms() {
 
 func (w *watchdog) addAlarm(a alarm, seconds, threshold *float64) {
 	topic := w.in.AlarmTopic
-	actions := list(topic.Given.Maybe(topic.Value))
+	actions := list(topic.Given.MaybeText(topic.Value))
 	props := &awscloudwatch.CfnAlarmProps{
-		AlarmName: jsii.String(a.name), AlarmDescription: jsii.String(a.about + " More: docs/runbook.md, " + a.name + "."),
+		AlarmName: jsii.String(a.name), AlarmDescription: jsii.String(a.about + " See docs/runbook.md."),
 		ComparisonOperator: jsii.String("GreaterThanOrEqualToThreshold"), Threshold: threshold,
 		EvaluationPeriods: jsii.Number(1), TreatMissingData: jsii.String(a.missing),
 		AlarmActions: &actions, OkActions: &actions,

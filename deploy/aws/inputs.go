@@ -71,6 +71,14 @@ func (c Choice) Maybe(what any) any {
 	return c.If(what, absent())
 }
 
+// MaybeText is Maybe for elements of lists of texts.
+func (c Choice) MaybeText(what string) any {
+	if c.condition == nil {
+		return c.If(what, nil)
+	}
+	return *awscdk.Token_AsString(c.If(what, absent()), nil)
+}
+
 // Text is If for properties that take a text.
 func (c Choice) Text(yes, no string) string {
 	if c.condition == nil {
@@ -135,7 +143,3 @@ func list(elements ...any) []any {
 // absent leaves a property or an element of a list out. See
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html
 func absent() any { return map[string]any{"Ref": "AWS::NoValue"} }
-
-// tokenOf is something in CloudFormation's own words, for properties whose type
-// the CDK would check.
-func tokenOf(what any) any { return awscdk.Token_AsAny(what) }

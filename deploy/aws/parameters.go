@@ -75,14 +75,14 @@ func Parameters(stack awscdk.Stack) Inputs {
 	signing := d.optional("SigningKey", "ARN of the KMS key that signs snapshots (scopes.signing-key), if any.")
 	makesKey := d.choice("CreateSigningKey", "Make a key that signs snapshots, and use it in place of SigningKey.", "false", "true", "false")
 	bucket := d.text("StoreBucket", "Name of the bucket of records and snapshots (store.bucket).")
-	prefix := d.optional("StorePrefix", "Folder in the bucket, without slashes at its ends (store.prefix).")
+	folder := d.parameter("StoreFolder", "String", "Folder in the bucket: store.prefix and a slash. Empty where there is no prefix.", awscdk.CfnParameterProps{Default: "", AllowedPattern: jsii.String("([^/].*/)?")})
 	storeRegion := d.optional("StoreRegion", "Region of a bucket that is there already, if another than this.")
 	in := Inputs{
 		Partition: *awscdk.Aws_PARTITION(), Account: *awscdk.Aws_ACCOUNT_ID(), Region: *awscdk.Aws_REGION(),
 		Keys:     Set{list: map[string]any{"Ref": "Keys"}, Any: Known(true)},
 		Enforced: enforced, Enabling: enabling, Secrets: secrets,
 		SigningKey: Set{Values: []string{signing.Value}, Any: d.condition("Signs", awscdk.Fn_ConditionOr(signing.Given.condition, makesKey.condition))},
-		Bucket:     bucket, Prefix: prefix.Given.Text(prefix.Value+"/", ""),
+		Bucket:     bucket, Prefix: *folder.ValueAsString(),
 		StoreRegion:       storeRegion.Given.Text(storeRegion.Value, *awscdk.Aws_REGION()),
 		CreateStore:       d.choice("CreateStore", "Make the bucket, or use one that is there already.", "false", "true", "true"),
 		CreateSigningKey:  makesKey,

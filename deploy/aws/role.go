@@ -272,7 +272,7 @@ func (w *watchdog) addRole() error {
 				PolicyDocument:    document(where, part),
 			})
 			where.Put(p)
-			attached = append(attached, where.Maybe(p.Ref()))
+			attached = append(attached, where.MaybeText(*p.Ref()))
 		}
 	}
 	if len(attached) > maxAttached {
@@ -307,7 +307,11 @@ func (w *watchdog) addBoundary() (awsiam.CfnManagedPolicy, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := document(Known(true), slices.Concat(allow, deny))
+	all := slices.Concat(allow, deny)
+	for _, s := range all {
+		delete(s.body, "Sid") // each is under its name in one of the role's own policies
+	}
+	doc := document(Known(true), all)
 	n, err := size(doc)
 	if err != nil {
 		return nil, err

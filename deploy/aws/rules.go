@@ -58,8 +58,8 @@ func (w *watchdog) addRules() {
 		if events[0].Name != "" {
 			pattern["detail"].(map[string]any)["errorCode"] = []any{map[string]any{"exists": false}}
 		}
-		w.addRule(k.id, k.name, k.about, k.there, &awsevents.CfnRuleProps{EventPattern: pattern}, w.toEvents())
-		w.mayInvoke(k.id, k.name, eventsFunction, k.there)
+		rule := w.addRule(k.id, k.name, k.about, k.there, &awsevents.CfnRuleProps{EventPattern: pattern}, w.toEvents())
+		w.mayInvoke(k.id, rule, eventsFunction, k.there)
 	}
 	w.addSchedule()
 	w.addRefused()
@@ -91,21 +91,22 @@ func sorted[T cmp.Ordered](values []T) []T {
 // because the function knows their "Scheduled Event". A tick that can't be handed
 // over is not tried again: the next one asks the same.
 func (w *watchdog) addSchedule() {
-	w.addRule("Sweep", sweepRule, "looks at every key", Known(true), &awsevents.CfnRuleProps{
+	rule := w.addRule("Sweep", sweepRule, "looks at every key", Known(true), &awsevents.CfnRuleProps{
 		ScheduleExpression: jsii.String(w.in.EachMinute.Text("rate(1 minute)", "rate(5 minutes)")),
 	}, &awsevents.CfnRule_TargetProperty{
 		Id: jsii.String("function"), Arn: w.functions[sweepFunction].AttrArn(),
 		RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(60), MaximumRetryAttempts: jsii.Number(0)},
 	})
-	w.mayInvoke("Sweep", sweepRule, sweepFunction, Known(true))
+	w.mayInvoke("Sweep", rule, sweepFunction, Known(true))
 }
 
-// addRefused declares the counter of failed calls.
+// addRefused declares the counter of failed calls. One that is not counted is
+// no loss, so it has no queue.
 func (w *watchdog) addRefused() {
 	calls := slices.DeleteFunc(slices.Clone(w.from.Events), func(e Event) bool { return e.Elsewhere || e.DetailType != apiCall })
 	pattern := match(calls)
 	pattern["detail"].(map[string]any)["errorCode"] = []any{map[string]any{"exists": true}}
-	w.addRule("Refused", refusedRule, "counts the calls on keys that failed", Known(true), &awsevents.CfnRuleProps{EventPattern: pattern}, w.toLog(refusedLog))
+	w.addRule("Refused", refusedRule, "counts the calls on keys that failed", Known(true), &awsevents.CfnRuleProps{EventPattern: pattern}, w.toLog(refusedLog, nil))
 }
 
 // addForwarding lets the management account put its organisation's events on
@@ -145,9 +146,9 @@ func (w *watchdog) toEvents() any {
 
 // toLog hands over to a log group, whose metric filter counts. EventBridge takes
 // no role for it, but a policy of the log service (addLogs).
-func (w *watchdog) toLog(group string) any {
+func (w *watchdog) toLog(group string, deadLetters any) any {
 	return &awsevents.CfnRule_TargetProperty{
-		Id: jsii.String("log"), Arn: jsii.String(w.arn("logs", "log-group:"+*w.logGroups[group].Ref())), DeadLetterConfig: w.undelivered(),
+		Id: jsii.String("log"), Arn: jsii.String(w.arn("logs", "log-group:"+*w.logGroups[group].Ref())), DeadLetterConfig: deadLetters,
 	}
 }
 
@@ -156,25 +157,28 @@ func (w *watchdog) undelivered() any {
 }
 
 // addRule declares a rule of the default bus, to which AWS's own events come. It
-// is enabled in the plain way: CloudTrail's read-only events are left out.
+// is enabled in the plain way, by default: CloudTrail's read-only events are left
+// out.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html
-func (w *watchdog) addRule(id, name, about string, there Choice, props *awsevents.CfnRuleProps, targets ...any) {
-	props.Name, props.Description, props.State = jsii.String(name), jsii.String("byokwatch: "+about), jsii.String("ENABLED")
+func (w *watchdog) addRule(id, name, about string, there Choice, props *awsevents.CfnRuleProps, targets ...any) awsevents.CfnRule {
+	props.Name, props.Description = jsii.String(name), jsii.String("byokwatch: "+about)
 	props.Targets = list(targets...)
-	there.Put(awsevents.NewCfnRule(w.stack, jsii.String(id+"Rule"), props))
+	rule := awsevents.NewCfnRule(w.stack, jsii.String(id+"Rule"), props)
+	there.Put(rule)
+	return rule
 }
 
 // mayInvoke lets one rule of this account invoke a function.
-func (w *watchdog) mayInvoke(id, rule, function string, there Choice) {
+func (w *watchdog) mayInvoke(id string, rule awsevents.CfnRule, function string, there Choice) {
 	p := awslambda.NewCfnPermission(w.stack, jsii.String(id+"Permission"), &awslambda.CfnPermissionProps{
 		Action: jsii.String("lambda:InvokeFunction"), Principal: jsii.String("events.amazonaws.com"), FunctionName: w.functions[function].Ref(),
-		SourceArn: jsii.String(w.arn("events", "rule/"+rule)), SourceAccount: jsii.String(w.in.Account),
+		SourceArn: rule.AttrArn(), SourceAccount: jsii.String(w.in.Account),
 	})
 	there.Put(p)
 }
 
 // handing are the rules that hand events over and must not lose one.
-var handing = []string{"byokwatch-calls", "byokwatch-services", "byokwatch-notices", "byokwatch-organization", refusedRule, tamperRules[0], tamperRules[1]}
+var handing = []string{"byokwatch-calls", "byokwatch-services", "byokwatch-notices", "byokwatch-organization", tamperRules[0], tamperRules[1]}
 
 func (w *watchdog) ruleARNs() []string {
 	var out []string

@@ -121,7 +121,7 @@ func (w *watchdog) addSigningKey() {
 		return
 	}
 	others := w.in.OtherRoles
-	key := awskms.NewCfnKey(w.stack, jsii.String("SigningKey"), &awskms.CfnKeyProps{
+	key := awskms.NewCfnKey(w.stack, jsii.String("SnapshotKey"), &awskms.CfnKeyProps{
 		Description: jsii.String("byokwatch: signs the snapshots of watched keys"),
 		KeySpec:     jsii.String("ECC_NIST_P256"), KeyUsage: jsii.String("SIGN_VERIFY"),
 		PendingWindowInDays: jsii.Number(30),

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
@@ -77,14 +79,17 @@ func anyOf(ways []tampering) map[string]any {
 // is one: what happens in this account can be hidden by who rules this account.
 func (w *watchdog) addTampering() {
 	security := w.toSecurity()
-	targets := func() []any { return list(w.toLog(tamperingLog), security) }
-	w.addRule("TamperingPaths", tamperRules[0], "notices changes of what events come by", Known(true),
-		&awsevents.CfnRuleProps{EventPattern: anyOf(append(onRules[:2:2], onPaths...))}, targets()...)
-	w.addRule("TamperingRights", tamperRules[1], "notices changes of what the watchdog may do and tells by", Known(true),
-		&awsevents.CfnRuleProps{EventPattern: anyOf(append(onRules[:2:2], w.onRights()...))}, targets()...)
+	add := func(id, name, about string, ways []tampering) {
+		rule := w.addRule(id, name, about, Known(true), &awsevents.CfnRuleProps{EventPattern: anyOf(slices.Concat(onRules, ways))}, w.toLog(tamperingLog, w.undelivered()))
+		if security != nil {
+			rule.AddPropertyOverride(jsii.String("Targets.1"), security)
+		}
+	}
+	add("TamperingPaths", tamperRules[0], "notices changes of what events come by", onPaths)
+	add("TamperingRights", tamperRules[1], "notices changes of what the watchdog may do and tells by", w.onRights())
 }
 
-// toSecurity is the other bus as a target, nil where there is none.
+// toSecurity is the other bus as a target, in CloudFormation's own words, nil where there is none.
 func (w *watchdog) toSecurity() any {
 	bus := w.in.SecurityBus
 	if bus.Given.Never() {
@@ -102,8 +107,8 @@ func (w *watchdog) toSecurity() any {
 		}}},
 	})
 	bus.Given.Put(role)
-	return bus.Given.Maybe(tokenOf(map[string]any{
+	return bus.Given.Maybe(map[string]any{
 		"Id": "security", "Arn": bus.Value, "RoleArn": role.AttrArn(),
 		"DeadLetterConfig": map[string]any{"Arn": w.queues[undeliveredQueue].AttrArn()},
-	}))
+	})
 }
