@@ -107,9 +107,13 @@ func environment(t testing.TB, providers string) []string {
 // Format fails where `fmt` would change a file of dir or below.
 func (c *CLI) Format(t testing.TB, dir string) {
 	t.Helper()
-	if out, err := c.run(t, c.copyOf(t, dir), "fmt", "-check", "-diff", "-recursive", "-no-color"); err != nil {
+	if out, err := c.format(t, dir); err != nil {
 		t.Errorf("%s: not formatted, run %s fmt -recursive: %v\n%s", dir, c.name, err, out)
 	}
+}
+
+func (c *CLI) format(t testing.TB, dir string) (string, error) {
+	return c.run(t, c.copyOf(t, dir), "fmt", "-check", "-diff", "-recursive", "-no-color")
 }
 
 // Validate checks the module in dir against the providers' schemas: arguments,

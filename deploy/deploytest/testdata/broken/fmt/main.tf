@@ -1,0 +1,4 @@
+variable "project" {
+  description = "the project"
+      type    = string
+}
