@@ -85,6 +85,9 @@ func (a addition) merge(f *File) error {
 		}
 		self.MinItems, self.MaxItems = max(self.MinItems, a.MinItems), max(self.MaxItems, a.MaxItems)
 	}
-	f.Added = append(f.Added, a.At+" ("+a.Since+"): "+a.Source)
+	f.Added = append(f.Added, a.note())
 	return nil
 }
+
+// note says in the schema what did not come out of the package.
+func (a addition) note() string { return a.At + " (" + a.Since + "): " + a.Source }
