@@ -17,6 +17,8 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// What the CDK deprecates of itself, and what it says of Node's age.
+	os.Setenv("JSII_DEPRECATED", "quiet")
 	os.Setenv("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "1")
 	code := m.Run()
 	jsii.Close()
