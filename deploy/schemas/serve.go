@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	tfjson "github.com/hashicorp/terraform-json"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // serve is the provider. named tells whether what a cloud would compute is
@@ -84,11 +85,7 @@ func blockOf(b *tfjson.SchemaBlock) (*tfprotov5.SchemaBlock, error) {
 	out := &tfprotov5.SchemaBlock{}
 	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
 		a := b.Attributes[name]
-		text, err := a.AttributeType.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		typ, err := tftypes.ParseJSONType(text) //nolint:staticcheck // the one way from the format's types to the protocol's
+		typ, err := typeOnWire(a.AttributeType)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -111,6 +108,44 @@ func blockOf(b *tfjson.SchemaBlock) (*tfprotov5.SchemaBlock, error) {
 		})
 	}
 	return out, nil
+}
+
+// typeOnWire is the protocol's word for a type of the schema.
+func typeOnWire(t cty.Type) (tftypes.Type, error) {
+	switch t {
+	case cty.String:
+		return tftypes.String, nil
+	case cty.Number:
+		return tftypes.Number, nil
+	case cty.Bool:
+		return tftypes.Bool, nil
+	case cty.DynamicPseudoType:
+		return tftypes.DynamicPseudoType, nil
+	}
+	if t.IsObjectType() {
+		in := map[string]tftypes.Type{}
+		for name, at := range t.AttributeTypes() {
+			typ, err := typeOnWire(at)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			in[name] = typ
+		}
+		return tftypes.Object{AttributeTypes: in}, nil
+	}
+	if !t.IsCollectionType() {
+		return nil, fmt.Errorf("the protocol has no type for %#v", t)
+	}
+	element, err := typeOnWire(t.ElementType())
+	switch {
+	case err != nil:
+		return nil, err
+	case t.IsListType():
+		return tftypes.List{ElementType: element}, nil
+	case t.IsSetType():
+		return tftypes.Set{ElementType: element}, nil
+	}
+	return tftypes.Map{ElementType: element}, nil
 }
 
 func (p *provider) GetMetadata(context.Context, *tfprotov5.GetMetadataRequest) (*tfprotov5.GetMetadataResponse, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	tfjson "github.com/hashicorp/terraform-json"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // topicProvider serves the little schema that the sources' tests read.
@@ -189,6 +191,29 @@ func TestNamesTellResourcesApart(t *testing.T) {
 	}
 	if got, err := nameOf("data.x_config", object(nil)); err != nil || got != "data.x_config" {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestEachTypeHasItsWordInTheProtocol(t *testing.T) {
+	for _, typ := range []cty.Type{
+		cty.String, cty.Number, cty.Bool, cty.DynamicPseudoType, cty.List(cty.Set(cty.String)), cty.Map(cty.Number),
+		cty.Object(map[string]cty.Type{"a": cty.List(cty.Object(map[string]cty.Type{"b": cty.Bool}))}),
+	} {
+		got, err := typeOnWire(typ)
+		if err != nil {
+			t.Errorf("%#v: %v", typ, err)
+			continue
+		}
+		wire, err := got.MarshalJSON() //lint:ignore SA1019 the words that providers send, to compare with the schema's
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, _ := typ.MarshalJSON(); !reflect.DeepEqual(plainJSON(t, wire), plainJSON(t, want)) {
+			t.Errorf("%s became %s", want, wire)
+		}
+	}
+	if got, err := typeOnWire(cty.List(cty.Tuple([]cty.Type{cty.String}))); err == nil {
+		t.Errorf("a tuple became %s", got)
 	}
 }
 
