@@ -194,6 +194,21 @@ func TestNamesTellResourcesApart(t *testing.T) {
 	}
 }
 
+func TestAListThatOnlyACloudGivesHasOneElement(t *testing.T) {
+	texts := tftypes.List{ElementType: tftypes.String}
+	for name, c := range map[string]struct {
+		optional bool
+		want     tftypes.Value
+	}{
+		"so that a module can look into it":    {false, tftypes.NewValue(texts, []tftypes.Value{tftypes.NewValue(tftypes.String, "x.0")})},
+		"but not where it could have been set": {true, tftypes.NewValue(texts, nil)},
+	} {
+		if got, err := namedInState(texts, "x", c.optional); err != nil || !got.Equal(c.want) {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+}
+
 func TestEachTypeHasItsWordInTheProtocol(t *testing.T) {
 	for _, typ := range []cty.Type{
 		cty.String, cty.Number, cty.Bool, cty.DynamicPseudoType, cty.List(cty.Set(cty.String)), cty.Map(cty.Number),
