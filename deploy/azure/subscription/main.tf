@@ -27,9 +27,9 @@ data "azurerm_key_vault" "this" {
 
 check "access_policies" {
   assert {
-    condition = alltrue([for id, v in data.azurerm_key_vault.this : v.rbac_authorization_enabled != contains(var.access_policy_vaults, id)])
+    condition = alltrue([for id, v in data.azurerm_key_vault.this : (v.rbac_authorization_enabled == true) != contains(var.access_policy_vaults, id)])
     error_message = format("access_policy_vaults is not as the vaults are, so that what is lost there could not be given back. By access policies: %s.",
-      join(", ", [for id, v in data.azurerm_key_vault.this : id if !v.rbac_authorization_enabled]),
+      join(", ", [for id, v in data.azurerm_key_vault.this : id if v.rbac_authorization_enabled != true]),
     )
   }
 }
