@@ -10,8 +10,11 @@ import (
 )
 
 // copied are the folders of the repository that modules read, by paths such as
-// ../../functions/gcp/permissions.json.
-var copied = []string{"deploy", "functions"}
+// ../../functions/gcp/permissions.json, with the folders below that are passed.
+var copied = map[string][]string{
+	"deploy":    {"node_modules", "cdk.out", "schemas"},
+	"functions": {"testdata"},
+}
 
 // copyOf copies what modules are made of into a temporary folder and returns
 // where dir is in it: no command writes into the tree, and neither the state
@@ -27,15 +30,15 @@ func (c *CLI) copyOf(t testing.TB, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, top := range copied {
-		if err := copyTree(filepath.Join(from, top), filepath.Join(to, top)); err != nil {
+	for top, pass := range copied {
+		if err := copyTree(filepath.Join(from, top), filepath.Join(to, top), pass); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return filepath.Join(to, place)
 }
 
-func copyTree(from, to string) error {
+func copyTree(from, to string, pass []string) error {
 	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -45,7 +48,7 @@ func copyTree(from, to string) error {
 			return err
 		}
 		switch {
-		case d.IsDir() && rel != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"node_modules", "cdk.out", "schemas"}, d.Name())):
+		case d.IsDir() && rel != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(pass, d.Name())):
 			return filepath.SkipDir
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, rel), 0o700)

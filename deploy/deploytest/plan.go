@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	tfjson "github.com/hashicorp/terraform-json"
@@ -142,43 +143,62 @@ func (r Resource) Strings(path ...any) []string {
 	return out
 }
 
-// plan runs the two plans of Plan in one copy of the tree.
+// made are the plans of this process: many tests look at one from several sides.
+var made sync.Map // of input to func() (string, error)
+
+// plan makes a plan, or reads again one that was made of the same.
 func (c *CLI) plan(t testing.TB, dir string, vars map[string]any, computed ...Computed) (*Planned, error) {
 	t.Helper()
-	work := c.copyOf(t, dir)
-	if err := configureProviders(root(t, dir), work); err != nil {
-		return nil, err
-	}
 	known := Computed{}
 	for _, more := range computed {
 		maps.Copy(known, more)
 	}
-	for name, v := range map[string]any{"deploytest.tfvars.json": vars, "deploytest.computed.json": known} {
+	files := map[string][]byte{}
+	for name, v := range map[string]any{variablesFile: vars, computedFile: known} {
 		data, err := json.Marshal(v)
 		if err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(work, name), data, 0o600); err != nil {
-			return nil, err
-		}
+		files[name] = data
 	}
-	as := *c
-	as.env = append(slices.Clone(c.env), "BYOKWATCH_COMPUTED="+filepath.Join(work, "deploytest.computed.json"))
-	args := []string{"plan", "-input=false", "-no-color", "-lock=false", "-refresh=false", "-var-file=deploytest.tfvars.json"}
-	for _, step := range [][]string{{"get", "-no-color"}, args} {
-		if _, err := as.run(t, work, step...); err != nil {
-			return nil, err
-		}
-	}
-	as.env = append(as.env, "BYOKWATCH_PLAN=named")
-	if _, err := as.run(t, work, append(args, "-out=deploytest.tfplan")...); err != nil {
-		return nil, fmt.Errorf("with names in place of what is computed (see Computed): %w", err)
-	}
-	out, err := as.run(t, work, "show", "-json", "deploytest.tfplan")
+	input := fmt.Sprintf("%s %s %s %s", c.path, filepath.Clean(dir), files[variablesFile], files[computedFile])
+	once, _ := made.LoadOrStore(input, sync.OnceValues(func() (string, error) { return c.planAnew(t, dir, files) }))
+	out, err := once.(func() (string, error))()
 	if err != nil {
 		return nil, err
 	}
 	return readPlan([]byte(out))
+}
+
+const (
+	variablesFile = "deploytest.tfvars.json"
+	computedFile  = "deploytest.computed.json"
+)
+
+// planAnew runs the two plans of Plan in one copy of the tree.
+func (c *CLI) planAnew(t testing.TB, dir string, files map[string][]byte) (string, error) {
+	work := c.copyOf(t, dir)
+	if err := configureProviders(root(t, dir), work); err != nil {
+		return "", err
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(work, name), data, 0o600); err != nil {
+			return "", err
+		}
+	}
+	as := *c
+	as.env = append(slices.Clone(c.env), "BYOKWATCH_COMPUTED="+filepath.Join(work, computedFile))
+	args := []string{"plan", "-input=false", "-no-color", "-lock=false", "-refresh=false", "-var-file=" + variablesFile}
+	for _, step := range [][]string{{"get", "-no-color"}, args} {
+		if _, err := as.run(t, work, step...); err != nil {
+			return "", err
+		}
+	}
+	as.env = append(as.env, "BYOKWATCH_PLAN=named")
+	if _, err := as.run(t, work, append(args, "-out=deploytest.tfplan")...); err != nil {
+		return "", fmt.Errorf("with names in place of what is computed (see Computed): %w", err)
+	}
+	return as.run(t, work, "show", "-json", "deploytest.tfplan")
 }
 
 func readPlan(data []byte) (*Planned, error) {

@@ -64,3 +64,15 @@ func TestStringsAreTheTextsOfAList(t *testing.T) {
 		t.Errorf("got %q of nothing", got)
 	}
 }
+
+func TestAPlanIsEachTestsOwn(t *testing.T) {
+	vars := map[string]any{"project": "acme"}
+	p := Plan(t, "testdata/good", vars)
+	p.One(t, "data.google_project.this").Values["project_id"] = "changed"
+	if got := Plan(t, "testdata/good", vars).One(t, "data.google_project.this").String("project_id"); got != "acme" {
+		t.Errorf("another test's change is seen: %s", got)
+	}
+	if got := Plan(t, "testdata/good", map[string]any{"project": "other"}).One(t, "data.google_project.this").String("project_id"); got != "other" {
+		t.Errorf("another test's plan is seen: %s", got)
+	}
+}
