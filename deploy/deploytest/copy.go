@@ -66,7 +66,7 @@ func copyTree(from, to string, pass []string) error {
 // left are files that stay behind: code, and what a deployment from this tree
 // left in it.
 func left(name string) bool {
-	for _, suffix := range []string{".go", ".zip", ".tfplan", ".tfvars", ".tfvars.json", ".tfstate", ".tfstate.backup", ".lock.hcl"} {
+	for _, suffix := range []string{".go", ".tfplan", ".tfvars", ".tfvars.json", ".tfstate", ".tfstate.backup", ".lock.hcl"} {
 		if strings.HasSuffix(name, suffix) {
 			return true
 		}
