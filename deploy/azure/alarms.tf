@@ -117,14 +117,16 @@ locals {
       types = [
         "Microsoft.Web/sites", "Microsoft.Web/serverfarms", "Microsoft.EventGrid/systemTopics", "Microsoft.EventGrid/systemTopics/eventSubscriptions",
         "Microsoft.ManagedIdentity/userAssignedIdentities", "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/locks",
-        "Microsoft.Storage/storageAccounts", "Microsoft.Storage/storageAccounts/blobServices/containers",
+        "Microsoft.Storage/storageAccounts", "Microsoft.Storage/storageAccounts/blobServices/containers", "Microsoft.Storage/storageAccounts/managementPolicies",
+        "Microsoft.Resources/subscriptions/resourceGroups",
       ]
     }
     alarms = {
       resource_group = azurerm_resource_group.identity.name
       types = [
         "Microsoft.Insights/activityLogAlerts", "Microsoft.Insights/scheduledQueryRules", "Microsoft.Insights/metricAlerts", "Microsoft.Insights/components",
-        "Microsoft.Insights/diagnosticSettings", "Microsoft.OperationalInsights/workspaces", "Microsoft.Authorization/locks",
+        "Microsoft.Insights/diagnosticSettings", "Microsoft.OperationalInsights/workspaces", "Microsoft.OperationalInsights/workspaces/savedSearches",
+        "Microsoft.Authorization/locks", "Microsoft.Resources/subscriptions/resourceGroups",
       ]
     }
   }
