@@ -99,7 +99,8 @@ func environment(t testing.TB, providers string) []string {
 		t.Fatal(err)
 	}
 	return []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home,
+		// Providers put their sockets into TMPDIR, and a socket's path is short.
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + os.TempDir(),
 		"TF_CLI_CONFIG_FILE=" + rc, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
 	}
 }
