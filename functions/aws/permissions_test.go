@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -342,6 +343,25 @@ func TestWhatIsDeniedStaysDenied(t *testing.T) {
 			if err := try(); !errors.As(err, &refused) || refused.ErrorCode() != "AccessDeniedException" {
 				t.Errorf("%s of %s: %v", what, arn, err)
 			}
+		}
+	}
+}
+
+// TestKeysThatAWSManagesDecryptForItsServices: those keys' policies let the
+// account's principals use them through one service, and the function's
+// environment and secrets come to it that way.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html,
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+func TestKeysThatAWSManagesDecryptForItsServices(t *testing.T) {
+	s := newStage(t, `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`, rendered(t, "Deny", readPermissions(t).Deny))
+	for alias, want := range map[string]bool{"alias/aws/lambda": true, "alias/aws/secretsmanager": true, "alias/payments": false, "alias/awsome": false} {
+		arn := arnPrefix + fmt.Sprintf("%08d-12ab-34cd-56ef-1234567890ab", len(alias))
+		functiontest.Must(t, s.cloud.AddKey(awstest.NewKey{ARN: arn, Aliases: []string{alias}}))
+		if ok, why := s.cloud.Can(function, "kms:Decrypt", arn); ok != want {
+			t.Errorf("%s: decrypting is allowed: %v %s", alias, ok, why)
+		}
+		if ok, _ := s.cloud.Can(function, "kms:PutKeyPolicy", arn); ok {
+			t.Errorf("%s: its policy may be written", alias)
 		}
 	}
 }

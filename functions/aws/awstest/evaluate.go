@@ -15,7 +15,8 @@ type request struct {
 	context  map[string][]string // condition keys in lower case; absent is absent
 }
 
-// newRequest fills in the circumstances that every request of a caller has.
+// newRequest fills in the circumstances that every request of a caller has. Call
+// with the lock held.
 func (c *Cloud) newRequest(w Caller, action, resource string, context map[string]string) request {
 	account := w.Account()
 	r := request{caller: w, action: action, resource: resource, context: map[string][]string{
@@ -28,6 +29,9 @@ func (c *Cloud) newRequest(w Caller, action, resource string, context map[string
 		"aws:currenttime":           {c.opts.Now().UTC().Format("2006-01-02T15:04:05Z")},
 		"kms:calleraccount":         {account},
 	}}
+	if k := c.keys[resource]; k != nil && len(k.aliases) > 0 {
+		r.context["kms:resourcealiases"] = k.aliases
+	}
 	if org := c.opts.Organizations[account]; org != "" {
 		r.context["aws:principalorgid"] = []string{org}
 	}

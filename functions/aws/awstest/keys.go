@@ -36,6 +36,7 @@ type key struct {
 	history          chaostest.History[version]
 	grants           []grant
 	signer           *ecdsa.PrivateKey
+	aliases          []string
 }
 
 // version is what a key was from one write to the next.
@@ -154,6 +155,9 @@ type NewKey struct {
 	Signing bool
 	// Replica of the multi-Region key with that ARN.
 	Replica string
+	// Aliases of the key, for kms:ResourceAliases. Those of keys that AWS manages
+	// begin with alias/aws/, and nobody else's do.
+	Aliases []string
 }
 
 // AddKey makes a key without a request: for what is there before a test begins.
@@ -185,7 +189,7 @@ func (c *Cloud) newKey(n NewKey) (*key, *failure) {
 	if f != nil {
 		return nil, f
 	}
-	k := &key{arn: n.ARN, created: c.opts.Now(), usage: "ENCRYPT_DECRYPT", spec: "SYMMETRIC_DEFAULT"}
+	k := &key{arn: n.ARN, created: c.opts.Now(), usage: "ENCRYPT_DECRYPT", spec: "SYMMETRIC_DEFAULT", aliases: n.Aliases}
 	k.history.Set(version{policy: doc, state: Enabled}, c.opts.Now())
 	if strings.HasPrefix(k.id(), "mrk-") {
 		k.multi = "PRIMARY"
