@@ -61,7 +61,7 @@ func buildProviders(source, dir string) error {
 	if runtime.GOOS == "windows" {
 		first += ".exe"
 	}
-	cmd := exec.Command("go", "build", "-C", source, "-buildvcs=false", "-o", first, ".")
+	cmd := exec.Command("go", "build", "-C", source, "-buildvcs=false", "-ldflags=-s -w", "-o", first, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build -C %s: %w\n%s", source, err, out)
