@@ -21,8 +21,8 @@ const (
 // flood of events nor another function of the account ever starves the sweep.
 func (w *watchdog) addFunctions() {
 	code := w.in.Code(w.stack)
-	events := w.addFunction("Events", eventsFunction, "byokwatch: looks at a key when an event says that it may have changed", w.in.EventConcurrency, code)
-	sweep := w.addFunction("Sweep", sweepFunction, "byokwatch: looks at every key on a schedule, because events are best effort", w.in.SweepConcurrency, code)
+	events := w.addFunction("Events", eventsFunction, "looks at a key when an event says that it may have changed", w.in.EventConcurrency, code)
+	sweep := w.addFunction("Sweep", sweepFunction, "looks at every key on a schedule, because events are best effort", w.in.SweepConcurrency, code)
 
 	// Lambda's own maxima: an event that fails for hours is retried for hours,
 	// and what is given up is kept.

@@ -268,7 +268,7 @@ func (w *watchdog) addRole() error {
 			}
 			p := awsiam.NewCfnManagedPolicy(w.stack, jsii.String(logical("policy-"+name)), &awsiam.CfnManagedPolicyProps{
 				ManagedPolicyName: jsii.String("byokwatch-" + name + "-" + w.in.Region),
-				Description:       jsii.String("byokwatch: " + g.about),
+				Description:       jsii.String(g.about),
 				PolicyDocument:    document(where, part),
 			})
 			where.Put(p)
@@ -284,7 +284,7 @@ func (w *watchdog) addRole() error {
 	}
 	role := awsiam.NewCfnRole(w.stack, jsii.String("Role"), &awsiam.CfnRoleProps{
 		RoleName:    jsii.String(w.roleName()),
-		Description: jsii.String("byokwatch: what its functions in this Region may do"),
+		Description: jsii.String("what byokwatch in this Region may do"),
 		AssumeRolePolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 			"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "lambda.amazonaws.com"},
 		}}},
@@ -321,7 +321,7 @@ func (w *watchdog) addBoundary() (awsiam.CfnManagedPolicy, error) {
 	}
 	return awsiam.NewCfnManagedPolicy(w.stack, jsii.String("Boundary"), &awsiam.CfnManagedPolicyProps{
 		ManagedPolicyName: jsii.String("byokwatch-boundary-" + w.in.Region),
-		Description:       jsii.String("byokwatch: what its role may do at most"),
+		Description:       jsii.String("what the role of byokwatch may do at most"),
 		PolicyDocument:    doc,
 	}), nil
 }

@@ -161,7 +161,7 @@ func (w *watchdog) undelivered() any {
 // out.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html
 func (w *watchdog) addRule(id, name, about string, there Choice, props *awsevents.CfnRuleProps, targets ...any) awsevents.CfnRule {
-	props.Name, props.Description = jsii.String(name), jsii.String("byokwatch: "+about)
+	props.Name, props.Description = jsii.String(name), jsii.String(about)
 	props.Targets = list(targets...)
 	rule := awsevents.NewCfnRule(w.stack, jsii.String(id+"Rule"), props)
 	there.Put(rule)

@@ -141,7 +141,7 @@ func TestHandOversLoseNothing(t *testing.T) {
 				t.Errorf("%s: %v", name, target)
 			}
 		case name == "byokwatch-refused":
-			if get(target, "Id") != "log" {
+			if get(target, "Id") != "log" || get(target, "Arn", "Fn::Join", 1, 1, "Ref") != "RefusedLog" {
 				t.Errorf("%s: failed calls go to %v", name, target)
 			}
 		case get(target, "Id") == "function":

@@ -97,7 +97,7 @@ func (w *watchdog) toSecurity() any {
 	}
 	role := awsiam.NewCfnRole(w.stack, jsii.String("SecurityRole"), &awsiam.CfnRoleProps{
 		RoleName:    jsii.String("byokwatch-security-" + w.in.Region),
-		Description: jsii.String("byokwatch: lets its tampering rules tell another event bus"),
+		Description: jsii.String("lets tampering rules tell another event bus"),
 		AssumeRolePolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
 			"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "events.amazonaws.com"},
 			"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": w.in.Account}},

@@ -212,6 +212,9 @@ func TestTamperingIsToldTwice(t *testing.T) {
 		if !strings.HasPrefix(name, "byokwatch-tampering") {
 			continue
 		}
+		if log := string(jsonOf(t, get(r, "Targets", 0))); get(r, "Targets", 0, "Id") != "log" || !strings.Contains(log, `{"Ref":"TamperingLog"}`) {
+			t.Errorf("%s writes to %s", name, log)
+		}
 		if got := get(r, "Targets", 1, "Arn"); got != everything(t).SecurityBus || get(r, "Targets", 1, "RoleArn", "Fn::GetAtt", 0) != "SecurityRole" || get(r, "Targets", 1, "DeadLetterConfig") == nil {
 			t.Errorf("%s tells %v", name, get(r, "Targets"))
 		}
