@@ -93,7 +93,7 @@ resource "google_project_iam_member" "right" {
     for_each = compact([each.value.condition])
     content {
       title       = "byokwatch ${each.value.set}"
-      description = "Only ${each.value.name} and what else the expression names."
+      description = "Only protected keys: the expression names them."
       expression  = condition.value
     }
   }
@@ -119,7 +119,7 @@ resource "google_storage_bucket_iam_member" "right" {
     for_each = compact([each.value.condition])
     content {
       title       = "byokwatch ${each.value.set}"
-      description = "Only ${each.value.name}."
+      description = "Only this part of the bucket."
       expression  = condition.value
     }
   }

@@ -93,7 +93,7 @@ variable "secrets" {
 }
 
 variable "scope" {
-  description = "Whose audit log the watchdog hears: project (that of the keys; needs no right above), folder or organization. Deny policies, roles of the organisation and grants above the project are logged there only; without them the sweep finds what they did."
+  description = "Whose audit log the watchdog hears: project (that of the keys; needs no right above), folder or organization. What is done to folders and the organisation themselves, such as grants, deny policies and roles, is logged there only; with scope project the sweep finds what it led to."
   type        = string
   default     = "project"
   nullable    = false
