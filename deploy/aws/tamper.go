@@ -38,6 +38,7 @@ var onRules = []tampering{
 // named or its ARN given.
 // https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
 var onPaths = []tampering{
+	{"events", []any{"RemovePermission"}, "statementId", []any{prefix("byokwatch-")}},
 	{"cloudtrail", []any{"StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"}, "", nil},
 	{"lambda", []any{prefix("DeleteFunction"), prefix("UpdateFunction"), prefix("PutFunction"), prefix("RemovePermission"), prefix("AddPermission")},
 		"functionName", []any{prefix("byokwatch"), wildcard("*:function:byokwatch*")}},

@@ -159,6 +159,7 @@ func TestTampering(t *testing.T) {
 		`events RemoveTargets {"rule":"byokwatch-calls","ids":["f"]}`:      {paths, rights},
 		`events PutTargets {"rule":"byokwatch-tampering-paths"}`:           {paths, rights},
 		`events DisableRule {"name":"nightly-report"}`:                     nil,
+		`events RemovePermission {"statementId":"byokwatch-organization"}`: {paths},
 		`cloudtrail StopLogging {"name":"main"}`:                           {paths},
 		`cloudtrail DeleteTrail {"name":"main"}`:                           {paths},
 		`cloudtrail UpdateTrail {"name":"main"}`:                           {paths},
