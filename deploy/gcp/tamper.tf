@@ -22,10 +22,10 @@ locals {
   }
 
   # What would silence the watchdog or take its place, by service: methods (as
-  # above, what follows a dot), and what the name of the resource holds. They are
+  # above, what follows a dot), and how the name of the resource ends. They are
   # those of the services' audit logging pages:
   # https://docs.cloud.google.com/logging/docs/audit/services
-  part = "byokwatch"
+  part = "/byokwatch[^/]*$"
   tampering = [
     { service = "logging.googleapis.com", methods = ["UpdateSink", "DeleteSink", "UpdateLogMetric", "DeleteLogMetric"], of = local.part },
     # An exclusion or a filter on the way into a log is none of ours by name.
@@ -39,7 +39,7 @@ locals {
     { service = "iam.googleapis.com", methods = ["UpdateRole", "DeleteRole"], of = local.part },
     # Policies and channels have numbers for names.
     { service = "monitoring.googleapis.com", methods = ["UpdateAlertPolicy", "DeleteAlertPolicy", "UpdateNotificationChannel", "DeleteNotificationChannel", "CreateSnooze", "UpdateSnooze"], of = "" },
-    { service = "storage.googleapis.com", methods = ["setIamPermissions", "buckets[.]update", "buckets[.]delete"], of = var.deployment.store.bucket },
+    { service = "storage.googleapis.com", methods = ["setIamPermissions", "buckets[.]update", "buckets[.]delete"], of = "/(${replace(var.deployment.store.bucket, ".", "[.]")}|${replace(local.package_bucket, ".", "[.]")})$" },
     { service = "secretmanager.googleapis.com", methods = ["DeleteSecret", "DisableSecretVersion", "DestroySecretVersion", "SetIamPolicy"], of = "" },
     { service = "serviceusage.googleapis.com", methods = ["DisableService"], of = "" },
   ]
@@ -51,7 +51,7 @@ locals {
       for t in local.tampering : join(" AND ", compact([
         "protoPayload.serviceName=\"${t.service}\"",
         "protoPayload.methodName=~\"(^|[.])(${join("|", t.methods)})$\"",
-        t.of == "" ? "" : "protoPayload.resourceName:\"${t.of}\"",
+        t.of == "" ? "" : "protoPayload.resourceName=~\"${t.of}\"",
       ])) if p == var.project || contains(local.guest, t.methods[0])
     ]
   }
