@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +123,22 @@ func TestGoldenOfTheTemplate(t *testing.T) {
 		t.Errorf("the template has %d bytes, CloudFormation takes 51,200", len(got))
 	}
 	golden(t, "byokwatch.template.json", got)
+}
+
+// TestCloudFormationKnowsWhatTheTemplatesSay asks AWS's own linter, where there
+// is one, which has the schemas of all resources.
+func TestCloudFormationKnowsWhatTheTemplatesSay(t *testing.T) {
+	linter, err := exec.LookPath("cfn-lint")
+	if err != nil {
+		t.Skip("SKIPPED: no cfn-lint on the PATH: the templates are not held against CloudFormation's schemas")
+	}
+	// W1030 minds that SigningKey may be empty, where a condition sees to it that
+	// it is not used.
+	for _, file := range []string{"byokwatch.template.json", "testdata/observe.json", "testdata/enforce.json"} {
+		if out, err := exec.Command(linter, "--ignore-checks", "W1030", "--template", file).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
 }
 
 func TestGoldensOfConcreteStacks(t *testing.T) {

@@ -53,7 +53,7 @@ func (d declared) number(name, about string, fallback int, allowed ...int) *floa
 		for _, v := range allowed {
 			values = append(values, jsii.String(strconv.Itoa(v)))
 		}
-		props.AllowedValues = &values
+		props.AllowedValues, props.Default = &values, strconv.Itoa(fallback)
 	}
 	return d.parameter(name, "Number", about, props).ValueAsNumber()
 }
