@@ -185,7 +185,7 @@ resource "google_cloud_run_v2_service_iam_member" "push" {
   project  = each.value.project
   location = each.value.location
   name     = each.value.name
-  role     = "roles/run.admin"
+  role     = "roles/run.invoker"
   member   = "serviceAccount:${google_service_account.push.email}"
 }
 
