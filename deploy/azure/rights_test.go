@@ -136,6 +136,8 @@ func have(t *testing.T, p *deploytest.Planned) []string {
 // each is where it says and under its condition.
 func TestRightsAreThoseOfTheFile(t *testing.T) {
 	p, d := readPermissions(t), fixture(t)
+	asked := fixture(t)
+	asked.Mode = "observe"
 	observed := fixture(t)
 	observed.Mode = "observe"
 	observed.Scopes["enforced_groups"], observed.Scopes["enforced_vaults"], observed.Scopes["firewalls"], observed.Scopes["enabling"] = []string{}, []string{}, []string{}, []string{}
@@ -145,13 +147,14 @@ func TestRightsAreThoseOfTheFile(t *testing.T) {
 		more     map[string]any
 		rights   []right
 	}{
-		"enforce":                      {d, []string{}, nil, slices.Concat(p.Reading, p.Restoring, p.Optional, p.Platform)},
-		"observe":                      {observed, []string{}, nil, slices.Concat(p.Reading, p.Optional, p.Platform)},
-		"a vault with access policies": {d, d.Scopes["enforced_vaults"], nil, slices.Concat(p.Reading, p.Restoring, p.Optional, p.Platform)},
-		"without what is optional":     {d, []string{}, map[string]any{"see_deleted_vaults": false}, slices.Concat(p.Reading, p.Restoring, p.Platform)},
+		"enforce":                          {d, []string{}, nil, slices.Concat(p.Reading, p.Restoring, p.Optional, p.Platform)},
+		"observe":                          {observed, []string{}, nil, slices.Concat(p.Reading, p.Optional, p.Platform)},
+		"a vault with access policies":     {d, d.Scopes["enforced_vaults"], nil, slices.Concat(p.Reading, p.Restoring, p.Optional, p.Platform)},
+		"observe, whatever the scopes say": {asked, []string{}, nil, slices.Concat(p.Reading, p.Optional, p.Platform)},
+		"without what is optional":         {d, []string{}, map[string]any{"see_deleted_vaults": false}, slices.Concat(p.Reading, p.Restoring, p.Platform)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			more := map[string]any{"deployment": asked(test.d), "access_policy_vaults": test.policies}
+			more := map[string]any{"deployment": printed(test.d), "access_policy_vaults": test.policies}
 			for k, v := range test.more {
 				more[k] = v
 			}
@@ -173,8 +176,8 @@ func TestRightsAreThoseOfTheFile(t *testing.T) {
 	}
 }
 
-// asked is a deployment as the CLI prints it.
-func asked(d deployment) map[string]any {
+// printed is a deployment as the CLI prints it.
+func printed(d deployment) map[string]any {
 	return map[string]any{"cloud": "azure", "mode": d.Mode, "sweep_minutes": d.SweepMinutes, "subscriptions": d.Subscriptions, "vaults": d.Vaults,
 		"store": d.Store, "scopes": d.Scopes, "principals": d.Principals, "secrets": d.Secrets, "tenants": []string{}, "labels": d.Labels}
 }
