@@ -69,7 +69,10 @@ func (w *watchdog) wide(set string) (Set, error) {
 
 // state turns a right into a statement.
 func state(effect string, r Right, fill scope) (statement, error) {
-	body := map[string]any{"Sid": r.ID, "Effect": effect}
+	body := map[string]any{"Effect": effect}
+	if r.ID != "" {
+		body["Sid"] = r.ID
+	}
 	if len(r.Actions) > 0 {
 		body["Action"] = r.Actions
 	}
@@ -295,23 +298,29 @@ func (w *watchdog) addRole() error {
 	return nil
 }
 
+// nameless are rights without their IDs: space is scarce, and each is under its
+// name in one of the role's own policies.
+func nameless(rights ...[]Right) []Right {
+	all := slices.Concat(rights...)
+	for i := range all {
+		all[i].ID = ""
+	}
+	return all
+}
+
 // addBoundary declares what the role may at most do, whatever is attached to it
 // later.
 func (w *watchdog) addBoundary() (awsiam.CfnManagedPolicy, error) {
 	p := w.from.Permissions
-	allow, err := statements("Allow", slices.Concat(p.Reading, p.Platform, p.Restoring), w.wide)
+	allow, err := statements("Allow", nameless(p.Reading, p.Platform, p.Restoring), w.wide)
 	if err != nil {
 		return nil, err
 	}
-	deny, err := statements("Deny", p.Deny, w.wide)
+	deny, err := statements("Deny", nameless(p.Deny), w.wide)
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Concat(allow, deny)
-	for _, s := range all {
-		delete(s.body, "Sid") // each is under its name in one of the role's own policies
-	}
-	doc := document(Known(true), all)
+	doc := document(Known(true), slices.Concat(allow, deny))
 	n, err := size(doc)
 	if err != nil {
 		return nil, err
