@@ -64,7 +64,7 @@ resource "google_logging_metric" "metric" {
     }
   }
 
-  # From 10 ms to about two days, each bucket half as wide again as the last.
+  # From 10 ms to thirty hours, each bucket half as wide again as the last.
   dynamic "bucket_options" {
     for_each = compact([each.value.value])
     content {
