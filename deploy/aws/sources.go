@@ -43,7 +43,7 @@ func readDeployment(file string) (Deployment, error) {
 	var d Deployment
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return d, fmt.Errorf("-c deployment: %w: give what `byokwatch config deployment --cloud aws --account A --region R byokwatch.yaml` printed", err)
+		return d, fmt.Errorf("-c deployment=%s: %w: give the file with what `byokwatch config deployment --cloud aws --account A --region R byokwatch.yaml` printed", file, err)
 	}
 	r := json.NewDecoder(bytes.NewReader(data))
 	r.DisallowUnknownFields() // printed by another version
