@@ -66,7 +66,7 @@ func TestTwoPackagesAreTheSame(t *testing.T) {
 	tree(t, places[0], places[1])
 	for i, place := range places {
 		cmd := exec.Command("sh", "-c", "umask "+[]string{"022", "077"}[i]+" && make package CONFIG=deploy/testdata/byokwatch.yaml")
-		cmd.Dir, cmd.Env = place, append(os.Environ(), settings[i]...)
+		cmd.Dir, cmd.Env = place, append(environ(), settings[i]...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make package: %v\n%s", err, out)
 		}
