@@ -46,6 +46,8 @@ test: $(AZURITE)/installed ## vet, formatting, house rules and every test, those
 	go vet ./...
 	@unformatted=$$(find . -name dist -prune -o -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); \
 		test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@command -v terraform > /dev/null || command -v tofu > /dev/null || \
+		echo "SKIPPED: no terraform or tofu on the PATH: modules are checked against schemas, but not validated, tested or planned"
 	go test ./...
 # Anew each time: they read files of the root module, and the cache of results
 # looks only at a module's own.
