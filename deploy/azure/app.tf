@@ -169,14 +169,17 @@ resource "terraform_data" "package" {
   }
 
   provisioner "local-exec" {
+    interpreter = ["/bin/sh", "-c"]
     environment = {
       APP     = azurerm_function_app_flex_consumption.this.id
       PACKAGE = abspath(var.package)
+      SECRETS = join(" ", keys(local.secrets_used))
     }
     command = <<-EOT
       for try in 1 2 3 4 5 6 7 8 9 10 11 12; do
         if az functionapp deployment source config-zip --ids "$APP" --src "$PACKAGE" --output none; then
-          exec az rest --method post --url "$APP/config/configreferences/appsettings/refresh?api-version=2022-03-01" --output none
+          [ -z "$SECRETS" ] || az rest --method post --url "$APP/config/configreferences/appsettings/refresh?api-version=2022-03-01" --output none
+          exit
         fi
         echo "The package is not there yet; the next try is in a minute, because rights take a while to count." >&2
         sleep 60

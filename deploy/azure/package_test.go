@@ -41,7 +41,7 @@ func text(t *testing.T, e hclsyntax.Expression) string {
 }
 
 // run runs the command with an az that refuses the package the first times.
-func run(t *testing.T, refusals string) (calls []string, err error) {
+func run(t *testing.T, refusals, secrets string) (calls []string, err error) {
 	t.Helper()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
@@ -58,7 +58,7 @@ func run(t *testing.T, refusals string) (calls []string, err error) {
 case "$1" in functionapp) [ "$(grep -c "^az functionapp" "$CALLS")" -gt "$REFUSALS" ];; esac`)
 	record := filepath.Join(bin, "calls")
 	cmd := exec.CommandContext(t.Context(), sh, "-c", deployCommand(t))
-	cmd.Env = []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + record, "REFUSALS=" + refusals, "APP=/subscriptions/s/sites/a b", "PACKAGE=/x/a $(id).zip"}
+	cmd.Env = []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "CALLS=" + record, "REFUSALS=" + refusals, "SECRETS=" + secrets, "APP=/subscriptions/s/sites/a b", "PACKAGE=/x/a $(id).zip"}
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	data, readErr := os.ReadFile(record)
@@ -71,7 +71,7 @@ case "$1" in functionapp) [ "$(grep -c "^az functionapp" "$CALLS")" -gt "$REFUSA
 // The package is sent until Azure takes it, because rights take a while to count,
 // and then secrets are looked up. What stands in names is no command.
 func TestPackageIsDeployed(t *testing.T) {
-	calls, err := run(t, "2")
+	calls, err := run(t, "2", "SLACK_WEBHOOK_URL")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +82,15 @@ func TestPackageIsDeployed(t *testing.T) {
 	}
 }
 
+func TestNoSecretsAreLookedUpWhereThereAreNone(t *testing.T) {
+	if calls, err := run(t, "0", ""); err != nil || len(calls) != 1 {
+		t.Errorf("called %v, %v", calls, err)
+	}
+}
+
 // A package that Azure does not take in the end fails the deployment.
 func TestPackageIsRefused(t *testing.T) {
-	calls, err := run(t, "99")
+	calls, err := run(t, "99", "")
 	if err == nil || len(calls) != 24 || strings.Contains(strings.Join(calls, "\n"), "refresh") {
 		t.Errorf("%d calls, %v", len(calls), err)
 	}

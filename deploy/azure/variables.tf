@@ -28,8 +28,8 @@ variable "name" {
   description = "Name of the function app, unique in all of Azure, and the beginning of the names of all that belongs to it."
   type        = string
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "Between 3 and 32 lower-case letters, digits and hyphens, beginning with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{2,22}[a-z0-9]$", var.name))
+    error_message = "Between 4 and 24 lower-case letters, digits and hyphens, beginning with a letter."
   }
 }
 
@@ -149,7 +149,7 @@ variable "topic_identity" {
 }
 
 variable "system_topics" {
-  description = "System topics that exist already, because Azure allows one for each source: source (/subscriptions/ID, or a vault's ID as the deployment writes it) => its name and resource group. Give each the identity of output dead_letter_identity_id."
+  description = "System topics that exist already, because Azure allows one for each source: source (/subscriptions/ID, or a vault's ID as the deployment writes it) => its name and resource group. Give each the identity of output undelivered."
   type        = map(object({ name = string, resource_group_name = string }))
   default     = {}
 }

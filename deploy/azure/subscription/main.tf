@@ -37,7 +37,7 @@ check "access_policies" {
 locals {
   new_topics = merge(
     { for s in [local.here] : s => {
-      name     = "${var.name}-${var.subscription_id}"
+      name     = "${var.name}-subscription"
       type     = "Microsoft.Resources.Subscriptions"
       source   = s
       location = "global"
