@@ -8,7 +8,8 @@
 # https://registry.terraform.io/providers/hashicorp/google/latest/docs/resources/cloud_run_v2_service
 # Google still calls this a preview, which is why google-beta is needed. Who may
 # not use previews gives an image in place of the package (variable image): the
-# same archive as one layer on a base of their own.
+# same archive as one layer on a base of their own, by a tool that needs no Docker:
+# https://github.com/google/go-containerregistry/blob/main/cmd/crane/doc/crane_append.md
 
 locals {
   object = var.package == null ? null : "byokwatch-gcp-${filesha256(var.package)}.tar.gz"
@@ -87,6 +88,7 @@ resource "google_cloud_run_v2_service" "watchdog" {
       image          = var.package == null ? var.image : "scratch"
       base_image_uri = var.package == null ? null : coalesce(var.base_image, "${var.region}-docker.pkg.dev/serverless-runtimes/google-24/runtimes/osonly24")
       command        = ["./byokwatch-gcp"]
+      working_dir    = var.package == null ? "/" : null # of a package it is where that is unpacked
 
       dynamic "source_code" {
         for_each = google_storage_bucket_object.package

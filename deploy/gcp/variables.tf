@@ -53,7 +53,7 @@ variable "package" {
 }
 
 variable "image" {
-  description = "In place of package: a container image by digest, HOST/PROJECT/REPOSITORY/NAME@sha256:DIGEST, with the package's files in its working directory. For who may not use what Google has not declared generally available."
+  description = "In place of package: a container image by digest, HOST/PROJECT/REPOSITORY/NAME@sha256:DIGEST, with the package's files at its root: the package as a layer on a base that has certificates. For who may not use what Google has not declared generally available."
   type        = string
   default     = null
 

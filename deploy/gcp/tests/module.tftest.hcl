@@ -100,7 +100,7 @@ run "an_image_by_digest" {
   }
 
   assert {
-    condition     = alltrue([for s in google_cloud_run_v2_service.watchdog : s.launch_stage == "GA" && length(s.template[0].containers[0].source_code) == 0 && s.template[0].containers[0].image == var.image])
+    condition     = alltrue([for s in google_cloud_run_v2_service.watchdog : s.launch_stage == "GA" && length(s.template[0].containers[0].source_code) == 0 && s.template[0].containers[0].image == var.image && s.template[0].containers[0].working_dir == "/"])
     error_message = "With an image nothing of a preview is used."
   }
   assert {
