@@ -108,7 +108,10 @@ var (
 
 var bans = []ban{
 	{"core/**", sdks, sdkWhy},
-	{"core/**", []string{module + "/functions/**", module + "/cmd/**"}, "imports point inwards"},
+	{"core/**", []string{module + "/functions/**", module + "/cmd/**", module + "/deploy/**"}, "imports point inwards"},
+	{"functions/**", []string{module + "/deploy/**", "github.com/hashicorp/", "github.com/CycloneDX/"}, "a function does not know how it came to where it runs"},
+	{"cmd/**", []string{module + "/deploy/**", "github.com/hashicorp/", "github.com/CycloneDX/"}, "the command line prints what a deployment needs and deploys nothing"},
+	{"deploy/**", sdks, "a deployment is described here; the clouds' own tools make it"},
 	{"core/policy/**", []string{"net/http", module + "/core/watchdog", module + "/core/record", module + "/core/alert", module + "/core/config", module + "/core/notify"}, "a judge is pure and knows of policies alone"},
 	{"core/record/**", []string{"net/http", module + "/core/policy/**", module + "/core/watchdog", module + "/core/notify", module + "/core/config"}, "what is stored knows nothing of who reads it"},
 	{"core/policy/awskms", judges[1:], ownWhy},
@@ -259,7 +262,10 @@ func sources(t *testing.T, keep func(name string) bool) []source {
 	return out
 }
 
-func goFile(name string) bool  { return strings.HasSuffix(name, ".go") }
+func goFile(name string) bool { return strings.HasSuffix(name, ".go") }
+func terraform(name string) bool {
+	return strings.HasSuffix(name, ".tf") || strings.HasSuffix(name, ".hcl")
+}
 func shipped(name string) bool { return goFile(name) && !strings.HasSuffix(name, "_test.go") }
 
 // outside are what the core may not touch: it is given a clock, an environment
@@ -318,7 +324,7 @@ func textFaults(files []source) []string {
 	var out []string
 	for _, f := range files {
 		lines := strings.Count(f.text, "\n")
-		if shipped(f.name) && lines >= longest {
+		if (shipped(f.name) || terraform(f.name)) && lines >= longest {
 			out = append(out, fmt.Sprintf("%s has %d lines, %d or more: split it", f.name, lines, longest))
 		}
 		if m := leftover.FindString(f.text); m != "" {
@@ -333,7 +339,9 @@ func textFaults(files []source) []string {
 	return out
 }
 
-func TestFilesAreShortAndFinished(t *testing.T) { none(t, textFaults(sources(t, goFile))) }
+func TestFilesAreShortAndFinished(t *testing.T) {
+	none(t, textFaults(sources(t, func(n string) bool { return goFile(n) || terraform(n) })))
+}
 
 // docFaults wants one package comment, and one only, that says something.
 func docFaults(files []source) []string {
@@ -365,14 +373,42 @@ func docFaults(files []source) []string {
 func TestEachPackageSaysWhatItIsFor(t *testing.T) { none(t, docFaults(sources(t, shipped))) }
 
 func TestGoModReplacesNothing(t *testing.T) {
-	none(t, modFaults(sources(t, func(n string) bool { return path.Base(n) == "go.mod" })))
+	mods := sources(t, func(n string) bool { return path.Base(n) == "go.mod" })
+	if len(mods) != 3 {
+		t.Errorf("%d modules: the root's, that of deploy/aws and that of deploy/schemas are looked at", len(mods))
+	}
+	none(t, modFaults(mods))
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none(t, untestedFaults(mods, string(makefile)))
 }
+
+// untestedFaults finds modules whose tests make test does not run: go test ./...
+// passes over them.
+func untestedFaults(mods []source, makefile string) []string {
+	tested := strings.Fields(regexp.MustCompile(`(?m)^MODULES := (.*)$`).FindString(makefile))
+	var out []string
+	for _, m := range mods {
+		if dir := path.Dir(m.name); dir != "." && !slices.Contains(tested, dir) {
+			out = append(out, fmt.Sprintf("%s is not among the Makefile's MODULES: nobody tests it", dir))
+		}
+	}
+	return out
+}
+
+var goVersion = regexp.MustCompile(`(?m)^go .*$`)
 
 func modFaults(files []source) []string {
 	var out []string
 	for _, f := range files {
 		if regexp.MustCompile(`(?m)^\s*(replace|exclude)\b`).MatchString(f.text) {
 			out = append(out, f.name+": replace or exclude: what people build must be what we tested")
+		}
+		version := goVersion.FindString(f.text)
+		if version == "" || version != goVersion.FindString(files[0].text) {
+			out = append(out, fmt.Sprintf("%s has %q, and %s has %q: the modules of the repository are built by one Go", f.name, version, files[0].name, goVersion.FindString(files[0].text)))
 		}
 	}
 	return out
@@ -469,81 +505,3 @@ func sentinelFaults(files []source) []string {
 }
 
 func TestSentinelsAreCalledErr(t *testing.T) { none(t, sentinelFaults(sources(t, shipped))) }
-
-// TestEachRuleCanFail shows every rule something that breaks it, beside
-// something close that does not.
-func TestEachRuleCanFail(t *testing.T) {
-	imports := func(room string, deps ...string) func() []string {
-		return func() []string {
-			all := []pkg{{ImportPath: module + "/" + room, Deps: deps, Imports: deps}, {ImportPath: "net/http", Standard: true}}
-			return importFaults(all)
-		}
-	}
-	file := func(rule func([]source) []string, name, text string) func() []string {
-		return func() []string { return rule([]source{{name, text}}) }
-	}
-	readme := func(text string) func() []string {
-		return func() []string {
-			d := source{"docs/a.md", text}
-			return append(commandFaults(d, "build: ## x\nbuild-all: ## y\n"), linkFaults(d, func(n string) bool { return n == "docs/b.md" })...)
-		}
-	}
-	runbook := func(text string) func() []string {
-		return func() []string { return runbookFaults(text, []alert.Code{"locked-out"}) }
-	}
-	const doc = "// Package a says at length what it is for.\npackage a\n"
-	for name, c := range map[string]struct{ bad, good func() []string }{
-		"the vocabulary is the standard library alone": {imports("core", "gopkg.in/yaml.v3"), imports("core", "net/http")},
-		"the core has no SDK":                          {imports("core/record/dirstore", "github.com/aws/smithy-go"), imports("core/record/dirstore", module+"/core")},
-		"the core does not know the functions":         {imports("core/watchdog", module+"/functions/aws/kms"), imports("core/watchdog", module+"/core/record")},
-		"a judge does not know the network":            {imports("core/policy/awskms", "net/http"), imports("core/policy/awskms", module+"/core/strict")},
-		"a judge does not know another one":            {imports("core/policy/azurekv", module+"/core/policy/gcpkms"), imports("core/policy/azurekv", module+"/core/policy/truth")},
-		"a tool of the judges knows none of them":      {imports("core/policy/truth", module+"/core/policy/awskms"), imports("core/policy/stored", module+"/core/strict")},
-		"what adapters share knows no SDK":             {imports("functions/adapter", sdkAWS+"smithy-go"), imports("functions/adapter", "github.com/cenkalti/backoff/v5")},
-		"a tool knows nobody who uses it":              {imports("core/rawjson", module+"/core/policy/truth"), imports("core/rawjson", module+"/core/strict")},
-		"the loop does not know a cloud":               {imports("core/watchdog", module+"/core/policy/awskms"), imports("cmd/byokwatch", module+"/core/policy/awskms")},
-		"the loop does not know a channel":             {imports("core/watchdog", module+"/core/notify"), imports("core/watchdog", module+"/core/alert")},
-		"the catalogue does not send":                  {imports("core/alert", "net/http"), imports("core/notify", "net/http")},
-		"configuration does not act":                   {imports("core/config", module+"/core/watchdog"), imports("core/config", module+"/core/record")},
-		"an adapter does not decide":                   {imports("functions/aws/kms", module+"/core/watchdog"), imports("functions/aws/kms", sdkAWS+"aws-sdk-go-v2")},
-		"an adapter for Azure does not decide":         {imports("functions/azure/keyvault", module+"/core/watchdog"), imports("functions/azure/keyvault", "github.com/Azure/azure-sdk-for-go/sdk/azcore")},
-		"an adapter of the store knows no policy":      {imports("functions/azure/blobstore", module+"/core/policy/azurekv"), imports("functions/azure/blobstore", module+"/core/record")},
-		"a function has one cloud":                     {imports("functions/aws", "github.com/Azure/azure-sdk-for-go/sdk/azcore"), imports("functions/aws", sdkAWS+"aws-lambda-go")},
-		"what every main links is no cloud's own":      {imports("functions/wiring", module+"/core/policy/gcpkms"), imports("functions/wiring", module+"/core/watchdog")},
-		"the function for Azure has one cloud":         {imports("functions/azure", sdkAWS+"aws-lambda-go"), imports("functions/azure", "github.com/Azure/azure-sdk-for-go/sdk/azidentity")},
-		"a door links no SDK":                          {imports("functions/azure/eventgrid", "github.com/Azure/azure-sdk-for-go/sdk/messaging"), imports("functions/azure/eventgrid", module+"/core/loose")},
-		"a door does not store":                        {imports("functions/gcp/auditlog", module+"/core/record"), imports("functions/gcp/auditlog", module+"/core")},
-		"only Google Cloud evaluates CEL":              {imports("functions/aws", "cel.dev/cel-go/cel"), imports("functions/gcp", "cel.dev/cel-go/cel")},
-		"the core evaluates CEL in one place":          {imports("core/watchdog", "cel.dev/cel-go/cel"), imports("core/policy/gcpkms", "cel.dev/cel-go/cel")},
-		"a function has no emulator":                   {imports("functions/aws", module+"/functions/aws/awstest"), imports("cmd/byokwatch", module+"/functions/aws/awstest")},
-		"a function has no suite":                      {imports("functions/azure", module+"/core/watchdog/chaostest"), imports("cmd/byokwatch", module+"/core/watchdog/chaostest")},
-		"nor what emulators share":                     {imports("functions/gcp", module+"/functions/emulatortest"), imports("functions/gcp/gcptest", module+"/functions/emulatortest")},
-		"nobody imports a main":                        {imports("cmd/byokwatch", module+"/functions/aws"), imports("cmd/byokwatch", module+"/functions/aws/kms")},
-		"a suite is for tests":                         {imports("core/notify", module+"/core/notify/notifytest"), imports("core/notify/notifytest", module+"/core/alert/alerttest")},
-		"no clock in the core":                         {file(coreFaults, "core/a.go", doc+"import \"time\"\nvar x = time.Now()"), file(coreFaults, "core/a.go", doc+"// time.Now()\nvar x = \"time.Now()\"")},
-		"no clock in disguise":                         {file(coreFaults, "core/a.go", doc+"import \"time\"\nvar now = time.Now"), file(coreFaults, "core/a.go", doc+"import \"time\"\nvar day = time.Hour")},
-		"no environment in the core":                   {file(coreFaults, "core/a.go", doc+"import \"os\"\nfunc f() { os.Getenv(\"X\") }"), file(coreFaults, "core/a.go", doc+"type e struct{ Getenv int }\nfunc f(os e) int { return os.Getenv }")},
-		"no global client in the core":                 {file(coreFaults, "core/a.go", doc+"import \"net/http\"\nvar c = http.DefaultClient"), file(coreFaults, "core/a.go", doc+"import \"net/http\"\nvar c http.Client")},
-		"no init in the core":                          {file(coreFaults, "core/a.go", doc+"func init() {}"), file(coreFaults, "core/a.go", doc+"type t int\nfunc (t) init() {}")},
-		"a long file":                                  {file(textFaults, "core/a.go", strings.Repeat("\n", longest)), file(textFaults, "core/a_test.go", strings.Repeat("\n", longest))},
-		"something left for later":                     {file(textFaults, "core/a_test.go", "// TO"+"DO: more"), file(textFaults, "core/a.go", "// mastodon")},
-		"a folder that says nothing":                   {file(textFaults, "core/util/a.go", ""), file(textFaults, "core/utility/a.go", "")},
-		"no package comment":                           {file(docFaults, "core/a.go", "package a"), file(docFaults, "core/a.go", doc)},
-		"a package comment that says nothing":          {file(docFaults, "core/a.go", "// Package a.\npackage a"), file(docFaults, "core/a.go", doc)},
-		"a replaced module":                            {file(modFaults, "go.mod", "module x\n\nreplace a => ../a\n"), file(modFaults, "go.mod", "module x\n// replace nothing\n")},
-		"a sentinel by another name":                   {file(sentinelFaults, "core/a.go", "var NotFound = errors.New(\"x\")"), file(sentinelFaults, "core/a.go", "var ErrNotFound = errors.New(\"x\")")},
-		"a command that is not there":                  {readme("run `make cake` now"), readme("run `make build` now; we make sure")},
-		"a command whose end is not there":             {readme("```\n  make build-cake CONFIG=a\n```"), readme("```\n  make build-all CONFIG=a\n```")},
-		"a link to nowhere":                            {readme("[a](c.md)"), readme("[a](b.md#x) [b](https://x/y)")},
-		"a target without help":                        {func() []string { return helpFaults("build: x\n") }, func() []string { return helpFaults("build: x ## y\nA := b\n") }},
-		"a target of two words without help":           {func() []string { return helpFaults("build-all: x\n") }, func() []string { return helpFaults("build-all: ## y\nbuild-all build-some:\n") }},
-		"an alert without a page":                      {runbook("# locked"), runbook("## locked-out\n")},
-	} {
-		if len(c.bad()) == 0 {
-			t.Errorf("%s: the rule did not notice", name)
-		}
-		if faults := c.good(); len(faults) > 0 {
-			t.Errorf("%s: the rule is wrong about %v", name, faults)
-		}
-	}
-}
