@@ -5,6 +5,7 @@ package azure_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -95,4 +96,25 @@ func planned(t *testing.T, more map[string]any) *deploytest.Planned {
 		vars[name] = value
 	}
 	return deploytest.Plan(t, ".", vars)
+}
+
+// The example is planned with a store that does not exist yet, and gives its
+// container to the module.
+func TestExample(t *testing.T) {
+	group := here + "/resourceGroups/acme-byokwatch-store"
+	p := deploytest.Plan(t, "example", map[string]any{
+		"subscription_id": strings.TrimPrefix(here, "/subscriptions/"), "name": "acme-byokwatch", "location": "westus3",
+		"deployment": "../../testdata/azure.json", "package": "main.tf",
+		"secrets": map[string]string{"SLACK_WEBHOOK_URL": secret}, "alarm_action_groups": []string{oncall},
+	}, deploytest.Computed{
+		"azurerm_resource_group.acme-byokwatch-store.id": group,
+		"azurerm_storage_account.acmebw.id":              group + "/providers/Microsoft.Storage/storageAccounts/acmebw",
+	})
+	want := group + "/providers/Microsoft.Storage/storageAccounts/acmebw/blobServices/default/containers/byokwatch"
+	if got := p.One(t, `module.byokwatch.azurerm_role_assignment.this["byokwatchReadStore store"]`).String("scope"); got != want {
+		t.Errorf("records are read at %s instead of %s", got, want)
+	}
+	if role := p.One(t, `module.byokwatch.azurerm_role_definition.this["byokwatchReadStore"]`); !slices.Contains(role.Strings("assignable_scopes"), group) {
+		t.Errorf("the role can be assigned at %v", role.Strings("assignable_scopes"))
+	}
 }
