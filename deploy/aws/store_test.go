@@ -188,14 +188,18 @@ func TestTheSigningKey(t *testing.T) {
 		get(statements, 1, "Action") != "kms:Sign" || !slices.Equal(texts(get(statements, 1, "Principal", "AWS")), everything(t).OtherRoles) {
 		t.Errorf("its policy is %v", statements)
 	}
-	var used []string
-	for _, s := range get(tmpl.Resources["PolicyRead"].Properties, "PolicyDocument", "Statement").([]any) {
-		if get(s, "Sid") == "SignSnapshots" {
-			used = texts(get(s, "Resource", 0, "Fn::GetAtt"))
+	first := fixture(t) // the configuration can only name it once it is there
+	first.Scopes.SigningKey = nil
+	for what, tmpl := range map[string]template{"already configured": tmpl, "not yet configured": synth(t, first, everything(t))} {
+		var used []string
+		for _, s := range get(tmpl.Resources["PolicyRead"].Properties, "PolicyDocument", "Statement").([]any) {
+			if get(s, "Sid") == "SignSnapshots" {
+				used = texts(get(s, "Resource", 0, "Fn::GetAtt"))
+			}
 		}
-	}
-	if !slices.Equal(used, []string{"SnapshotKey", "Arn"}) {
-		t.Errorf("the function signs by %v", used)
+		if !slices.Equal(used, []string{"SnapshotKey", "Arn"}) {
+			t.Errorf("%s: the function signs by %v", what, used)
+		}
 	}
 	if n := len(synth(t, fixture(t), options(t)).of("AWS::KMS::Key")); n != 0 {
 		t.Error("a key is made that nobody asked for")
