@@ -15,7 +15,7 @@ locals {
   events_subscription = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.events.name}\""
   ours_metric         = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=monitoring.regex.full_match(\"${join("|", [for s in values(local.services) : s.name])}\")"
 
-  # Threshold alerts, by what they tell. A rate or a count is compared over
+  # What the platform measures, by what it tells: more than "above" within
   # "seconds".
   thresholds = {
     dead-letters = {
@@ -24,10 +24,8 @@ locals {
       filter  = "${local.events_subscription} AND metric.type=\"pubsub.googleapis.com/subscription/dead_letter_message_count\""
       aligner = "ALIGN_DELTA"
       reducer = "REDUCE_SUM"
-      group   = []
       above   = 0
       seconds = 300
-      missing = null
     }
     undelivered = {
       title   = "events wait"
@@ -35,10 +33,8 @@ locals {
       filter  = "${local.events_subscription} AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
       aligner = "ALIGN_MAX"
       reducer = "REDUCE_MAX"
-      group   = []
       above   = 900
       seconds = 60
-      missing = null
     }
     failing = {
       title   = "the service fails"
@@ -46,33 +42,37 @@ locals {
       filter  = "${local.ours_metric} AND metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"5xx\""
       aligner = "ALIGN_DELTA"
       reducer = "REDUCE_SUM"
-      group   = ["resource.label.service_name"]
       above   = 2
       seconds = 600
-      missing = null
     }
+  }
+
+  # What the function logs, as queries, because a threshold can't be put on a
+  # metric made a moment ago
+  # (https://github.com/hashicorp/terraform-provider-google/issues/11102), and
+  # because silence is a value here even where nothing was ever measured. Names:
+  # https://docs.cloud.google.com/monitoring/promql/promql-mapping
+  series = { for name, metric in google_logging_metric.metric : name => "logging_googleapis_com:user_${replace(metric.name, ".", "_")}" }
+  within = "{monitored_resource=\"cloud_run_revision\"}[${local.stale_seconds}s]"
+  queries = {
     unrestored = {
       title   = "a key is broken and not restored"
       about   = "Confluent lacks access to a key, nobody said that it shall, and it was not given back: mode observe, a restore that failed, or a hold that ended."
-      filter  = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/${google_logging_metric.metric["byokwatch.unrestored"].name}\""
-      aligner = "ALIGN_DELTA"
-      reducer = "REDUCE_SUM"
-      group   = ["metric.label.key"]
-      above   = 0
-      seconds = 300
-      missing = null
+      query   = "sum by (key) (increase(${local.series["byokwatch.unrestored"]}${local.within})) > 0"
+      seconds = 0
     }
     judgement-age = {
       title   = "a key was not judged"
       about   = "A key could not be looked at for ${local.stale_seconds / 60} minutes: what happens to it is not seen."
-      filter  = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/${google_logging_metric.metric["byokwatch.judgement_age"].name}\""
-      aligner = "ALIGN_PERCENTILE_99"
-      reducer = "REDUCE_MAX"
-      group   = ["metric.label.key"]
-      above   = local.stale_seconds * 1000
+      query   = "histogram_quantile(0.99, sum by (le, key) (increase(${local.series["byokwatch.judgement_age"]}_bucket${local.within}))) > ${local.stale_seconds * 1000}"
+      seconds = 0
+    }
+    silence = {
+      title = "no key is judged"
+      about = "No sweep has looked at any key for ${local.stale_seconds / 60} minutes: the schedule, its delivery or the service is gone."
+      query = "absent_over_time(${local.series["byokwatch.judgement_age"]}_count${local.within})"
+      # As long as a first deployment takes to its first sweep.
       seconds = 300
-      # And where nothing is judged any more at all, there is nothing to compare.
-      missing = "${local.stale_seconds}s"
     }
   }
 }
@@ -98,33 +98,40 @@ resource "google_monitoring_alert_policy" "threshold" {
         alignment_period     = "${each.value.seconds}s"
         per_series_aligner   = each.value.aligner
         cross_series_reducer = each.value.reducer
-        group_by_fields      = each.value.group
       }
       trigger {
         count = 1
       }
     }
   }
+  documentation {
+    mime_type = "text/markdown"
+    content   = "${each.value.about}\n\n${local.runbook}"
+  }
+  alert_strategy {
+    auto_close = "86400s"
+  }
+}
 
-  dynamic "conditions" {
-    for_each = compact([each.value.missing])
-    content {
-      display_name = "nothing is judged"
-      condition_absent {
-        filter   = each.value.filter
-        duration = conditions.value
-        aggregations {
-          alignment_period     = "60s"
-          per_series_aligner   = each.value.aligner
-          cross_series_reducer = each.value.reducer
-        }
-        trigger {
-          count = 1
-        }
-      }
+resource "google_monitoring_alert_policy" "query" {
+  for_each = local.queries
+
+  project               = var.project
+  display_name          = "byokwatch: ${each.value.title}"
+  combiner              = "OR"
+  severity              = "CRITICAL"
+  notification_channels = local.channels[var.project]
+  user_labels           = var.labels
+
+  conditions {
+    display_name = each.value.title
+    condition_prometheus_query_language {
+      query                     = each.value.query
+      duration                  = "${each.value.seconds}s"
+      evaluation_interval       = "60s"
+      disable_metric_validation = true
     }
   }
-
   documentation {
     mime_type = "text/markdown"
     content   = "${each.value.about}\n\n${local.runbook}"

@@ -19,8 +19,9 @@ var alerts = map[string]string{
 	`google_monitoring_alert_policy.threshold["dead-letters"]`:                       `pubsub.googleapis.com/subscription/dead_letter_message_count`,
 	`google_monitoring_alert_policy.threshold["undelivered"]`:                        `pubsub.googleapis.com/subscription/oldest_unacked_message_age`,
 	`google_monitoring_alert_policy.threshold["failing"]`:                            `run.googleapis.com/request_count`,
-	`google_monitoring_alert_policy.threshold["unrestored"]`:                         `user/byokwatch.unrestored`,
-	`google_monitoring_alert_policy.threshold["judgement-age"]`:                      `user/byokwatch.judgement_age`,
+	`google_monitoring_alert_policy.query["unrestored"]`:                             `logging_googleapis_com:user_byokwatch_unrestored{`,
+	`google_monitoring_alert_policy.query["judgement-age"]`:                          `logging_googleapis_com:user_byokwatch_judgement_age_bucket{`,
+	`google_monitoring_alert_policy.query["silence"]`:                                `absent_over_time(logging_googleapis_com:user_byokwatch_judgement_age_count{`,
 	`google_monitoring_alert_policy.sink["acme"]`:                                    `logging.googleapis.com/exports/error_count`,
 	`google_monitoring_alert_policy.sink["acme-trial"]`:                              `logging.googleapis.com/exports/error_count`,
 	`google_monitoring_alert_policy.audit["acme/a-protected-key-was-changed"]`:       `cloudkms.googleapis.com`,
@@ -30,14 +31,17 @@ var alerts = map[string]string{
 	`google_monitoring_alert_policy.audit["` + home + `/the-watchdog-is-changed"]`:   `DeleteSubscription`,
 }
 
-// filters are those of all conditions of an alert policy.
+// filters are those of all conditions of an alert policy, or their queries.
 func filters(r deploytest.Resource) []string {
 	var out []string
 	for i := 0; r.At("conditions", i) != nil; i++ {
-		for _, kind := range []string{"condition_threshold", "condition_absent", "condition_matched_log"} {
+		for _, kind := range []string{"condition_threshold", "condition_matched_log"} {
 			if f := r.String("conditions", i, kind, 0, "filter"); f != "" {
 				out = append(out, f)
 			}
+		}
+		if q := r.String("conditions", i, "condition_prometheus_query_language", 0, "query"); q != "" {
+			out = append(out, q)
 		}
 	}
 	return out
@@ -77,14 +81,41 @@ func TestWhatMustBeToldIsTold(t *testing.T) {
 	}
 }
 
-// TestSilenceIsTold: where nothing is judged any more there is no age to compare.
-func TestSilenceIsTold(t *testing.T) {
-	r := plan(t, map[string]any{}).One(t, `google_monitoring_alert_policy.threshold["judgement-age"]`)
-	if got := r.String("conditions", 1, "condition_absent", 0, "duration"); got != "600s" {
-		t.Errorf("silence is told after %q", got)
+// TestQueriesAreAboutTheMetrics holds the queries to the metrics' names as
+// https://docs.cloud.google.com/monitoring/promql/promql-mapping maps them, since
+// nothing in the cloud does: a query of a metric that is not there is silent.
+func TestQueriesAreAboutTheMetrics(t *testing.T) {
+	p := plan(t, map[string]any{})
+	series := map[string]bool{}
+	for _, m := range p.All("google_logging_metric") {
+		name := "logging_googleapis_com:user_" + regexp.MustCompile(`[^a-zA-Z0-9]`).ReplaceAllString(m.String("name"), "_")
+		switch m.String("metric_descriptor", 0, "value_type") {
+		case "INT64":
+			series[name] = true
+		case "DISTRIBUTION":
+			series[name+"_bucket"], series[name+"_count"] = true, true
+		}
 	}
-	if got := fmt.Sprint(r.At("conditions", 0, "condition_threshold", 0, "threshold_value")); got != "600000" {
-		t.Errorf("a judgement is old after %s ms", got)
+	labels := map[string]string{
+		"unrestored":    `^sum by \(key\) \(increase\(([\w:]+)\{monitored_resource="cloud_run_revision"\}\[600s\]\)\) > 0$`,
+		"judgement-age": `^histogram_quantile\(0\.99, sum by \(le, key\) \(increase\(([\w:]+)\{monitored_resource="cloud_run_revision"\}\[600s\]\)\)\) > 600000$`,
+		"silence":       `^absent_over_time\(([\w:]+)\{monitored_resource="cloud_run_revision"\}\[600s\]\)$`,
+	}
+	for name, form := range labels {
+		r := p.One(t, fmt.Sprintf("google_monitoring_alert_policy.query[%q]", name))
+		m := regexp.MustCompile(form).FindStringSubmatch(filters(r)[0])
+		if m == nil || !series[m[1]] {
+			t.Errorf("%s asks %s; there are %v", r.Address, filters(r)[0], slices.Sorted(maps.Keys(series)))
+		}
+		// Such a condition stands alone, and its metric is a moment old.
+		if r.At("conditions", 1) != nil || r.At("conditions", 0, "condition_prometheus_query_language", 0, "disable_metric_validation") != true {
+			t.Errorf("%s can't be made together with its metric", r.Address)
+		}
+	}
+	for _, r := range p.All("google_monitoring_alert_policy") {
+		if strings.Contains(strings.Join(filters(r), " "), "logging.googleapis.com/user/") {
+			t.Errorf("%s is a threshold on a metric that is a moment old", r.Address)
+		}
 	}
 }
 

@@ -124,22 +124,19 @@ func wanted(d deployment, rights []right) (roles map[string][]string, list []gra
 
 func TestRightsAreThoseOfTheFile(t *testing.T) {
 	file, d := readPermissions(t), readDeployment(t)
-	observed := d
-	observed.Scopes.Enforced, observed.Scopes.Enabling = nil, nil
 	for name, c := range map[string]struct {
 		changes map[string]any
-		d       deployment
 		rights  []right
 	}{
-		"observe":                    {observing(t), observed, slices.Concat(file.Reading, file.Platform)},
-		"enforce":                    {map[string]any{}, d, slices.Concat(file.Reading, file.Restoring, file.Platform)},
-		"enforce, and what is above": {ofOrganization, d, slices.Concat(file.Reading, file.Restoring, file.Optional, file.Platform)},
+		"observe":                    {observing(t), slices.Concat(file.Reading, file.Platform)},
+		"enforce":                    {map[string]any{}, slices.Concat(file.Reading, file.Restoring, file.Platform)},
+		"enforce, and what is above": {ofOrganization, slices.Concat(file.Reading, file.Restoring, file.Optional, file.Platform)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changes := maps.Clone(c.changes)
 			changes["operators"] = []string{}
 			roles, list := grants(t, plan(t, changes))
-			wantRoles, wantList := wanted(c.d, c.rights)
+			wantRoles, wantList := wanted(d, c.rights)
 			if !maps.EqualFunc(roles, wantRoles, slices.Equal) {
 				t.Errorf("roles:\ngot  %v\nwant %v", roles, wantRoles)
 			}
