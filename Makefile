@@ -11,6 +11,8 @@ GOFLAGS_AZURE := $(GOFLAGS_GCP)
 # What an environment could change in a build: https://pkg.go.dev/cmd/go#hdr-Environment_variables
 PACKAGING := CGO_ENABLED=0 GOOS=linux GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off GOEXPERIMENT=none GOFLAGS=-mod=readonly \
 	GOTOOLCHAIN=go$(shell awk '$$1 == "go" {print $$2}' go.mod)
+# What the bills of material call this: the newest heading of the changelog, so
+# that a tree without its history says the same.
 VERSION := $(shell awk '$$1 == "\043\043" {print $$2; exit}' CHANGELOG.md)
 UPLOAD_aws := byokwatch-aws-arm64.zip
 UPLOAD_gcp := byokwatch-gcp-amd64.tar.gz
