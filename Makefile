@@ -145,8 +145,14 @@ deploy-aws: ## show what would change in one account and Region, ask, do it: CON
 	$(call ask,Deploy this to account $(ACCOUNT) in $(REGION)?)
 	cd deploy/aws && $(CDK) deploy --app ../../dist/cdk.out --require-approval never
 
+# CloudFormation shows no plan of a removal, but its template says what it keeps:
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+REMOVAL := const all = Object.entries(require("./dist/cdk.out/Byokwatch.template.json").Resources); \
+	console.log(all.map(([id, r]) => (/^Retain/.test(r.DeletionPolicy) ? "  stays " : "  goes  ") + r.Type + " " + id).sort().join("\n"))
+
 destroy-aws: ## show what would go and what stays, ask, remove the watchdog; its store stays. As deploy-aws
 	$(synthesised)
+	@node -e '$(REMOVAL)'
 	$(call ask,Remove the watchdog from account $(ACCOUNT) in $(REGION)?)
 	cd deploy/aws && $(CDK) destroy --app ../../dist/cdk.out --force
 

@@ -50,7 +50,7 @@ func try(t *testing.T, a attempt) done {
 	for _, name := range []string{"deploy/aws/cdk/package.json", "deploy/aws/cdk/package-lock.json", "deploy/gcp/example/main.tf", "deploy/azure/example/main.tf", "mine/main.tf"} {
 		put(t, filepath.Join(dir, name), "", 0o644)
 	}
-	for _, name := range []string{"go", "npm", "terraform", "sha256sum"} {
+	for _, name := range []string{"go", "node", "npm", "terraform", "sha256sum"} {
 		put(t, filepath.Join(dir, "stubs", name), stub, 0o755)
 	}
 	put(t, filepath.Join(dir, "dist/tools/.here"), "", 0o644)
@@ -65,6 +65,9 @@ func try(t *testing.T, a attempt) done {
 	d := done{said: string(out), ok: err == nil, dir: dir}
 	for call := range strings.Lines(strings.ReplaceAll(string(calls), dir+"/", "")) {
 		call = strings.TrimSpace(call)
+		if strings.HasPrefix(call, "node -e ") {
+			call = "node -e" // what it says is TestRemovalsSayWhatStays
+		}
 		switch packaging := regexp.MustCompile(`^(archive|sbom|sha256sum|go build) `); {
 		case packaging.MatchString(call) && !slices.Contains(d.calls, "package"):
 			d.calls = append(d.calls, "package")
@@ -123,7 +126,7 @@ func TestDeploymentsShowAskAndAct(t *testing.T) {
 		"destroy-gcp":   {append([]string{"ROOT=mine"}, config...), terraformed("gcp", "mine", destroying)},
 		"destroy-azure": {config, terraformed("azure", "deploy/azure/example", destroying)},
 		"deploy-aws":    {place, []string{inPlace, "package", synth, "cdk diff --app ../../dist/cdk.out", "cdk deploy --app ../../dist/cdk.out --require-approval never"}},
-		"destroy-aws":   {place, []string{inPlace, "package", synth, "cdk destroy --app ../../dist/cdk.out --force"}},
+		"destroy-aws":   {place, []string{inPlace, "package", synth, "node -e", "cdk destroy --app ../../dist/cdk.out --force"}},
 	} {
 		t.Run(target, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +149,7 @@ func TestDeploymentsShowAskAndAct(t *testing.T) {
 				}
 			}
 			// Whatever fails before the question, nothing follows it.
-			for _, fail := range []string{"go run *", "sbom *", "cdk synth *", "cdk diff *", "terraform * init *", "terraform * plan *"} {
+			for _, fail := range []string{"go run *", "sbom *", "cdk synth *", "cdk diff *", "node *", "terraform * init *", "terraform * plan *"} {
 				i := slices.IndexFunc(shown, func(call string) bool {
 					return call == "package" && fail == "sbom *" || regexp.MustCompile("^"+strings.ReplaceAll(fail, "*", ".*")).MatchString(call)
 				})
@@ -178,5 +181,39 @@ func TestDeploymentsSayWhatIsMissing(t *testing.T) {
 	got := try(t, attempt{"deploy-aws", place, "yes\n", "npm *"})
 	if want := []string{inPlace, "package"}; got.ok || !slices.Equal(got.calls, want) || !strings.Contains(got.said, "could not install the command line of the CDK") {
 		t.Errorf("without npm: %q, %s", got.calls, got.said)
+	}
+}
+
+// TestRemovalsSayWhatStays runs the Makefile's own words on the stack that the
+// AWS deployment keeps as its golden.
+func TestRemovalsSayWhatStays(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("SKIPPED: no node on the PATH, which the CDK needs, too")
+	}
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "Makefile"), string(read(t, "../Makefile"))+"\nremoval:\n\t@"+node+" -e '$(REMOVAL)'\n", 0o644)
+	put(t, filepath.Join(dir, "dist/cdk.out/Byokwatch.template.json"), string(read(t, "aws/testdata/enforce.json")), 0o644)
+	put(t, filepath.Join(dir, "CHANGELOG.md"), "", 0o644)
+	put(t, filepath.Join(dir, "go.mod"), "", 0o644)
+	cmd := exec.Command("make", "removal")
+	cmd.Dir, cmd.Env = dir, environ()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	resources := object(t, string(read(t, "aws/testdata/enforce.json")))["Resources"].(map[string]any)
+	for id, r := range resources {
+		kind, policy := r.(map[string]any)["Type"].(string), r.(map[string]any)["DeletionPolicy"]
+		fate := "  goes  "
+		if policy == "Retain" || policy == "RetainExceptOnCreate" {
+			fate = "  stays "
+		}
+		if !strings.Contains(string(out), fate+kind+" "+id+"\n") {
+			t.Errorf("nothing says %q in\n%s", fate+kind+" "+id, out)
+		}
+	}
+	if stays := regexp.MustCompile(`(?m)^  stays AWS::S3::Bucket `); !stays.Match(out) || strings.Count(string(out), "\n") != len(resources) {
+		t.Errorf("the store does not stay, or not everything is listed:\n%s", out)
 	}
 }
