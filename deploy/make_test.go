@@ -15,7 +15,7 @@ import (
 // called, fails where it is told to, and leaves what the next step looks for.
 const stub = `#!/bin/sh
 call="$(basename "$0") $*"
-echo "$call" >> "$STUBS/calls"
+printf '%s\n' "$call" >> "$STUBS/calls"
 case "$call" in $FAIL) exit 1;; esac
 case "$call" in
 "go run ./cmd/byokwatch config deployment "*) echo '{"cloud":"stub"}';;
