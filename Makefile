@@ -153,7 +153,7 @@ REMOVAL := const all = Object.entries(require("./dist/cdk.out/Byokwatch.template
 destroy-aws: ## show what would go and what stays, ask, remove the watchdog; its store stays. As deploy-aws
 	$(synthesised)
 	@node -e '$(REMOVAL)'
-	$(call ask,Remove the watchdog from account $(ACCOUNT) in $(REGION)?)
+	$(call ask,Remove the watchdog from account $(ACCOUNT) in $(REGION)? Nobody gives access back from then on.)
 	cd deploy/aws && $(CDK) destroy --app ../../dist/cdk.out --force
 
 # What is shown is what is done: the plan is a file.
@@ -170,7 +170,7 @@ deploy-gcp: ## show what would change in Google Cloud, ask, do it: CONFIG= [ROOT
 deploy-azure: ## the same in Azure: CONFIG= [ROOT=deploy/azure/example] [YES=1]
 deploy-gcp deploy-azure:
 	$(planned)
-	$(call ask,Do this?)
+	$(call ask,Deploy this?)
 	$(TERRAFORM) -chdir="$(ROOT)" apply -input=false $(PLAN)
 
 destroy-gcp: ## show what would go from Google Cloud, ask, remove the watchdog; its store stays. As deploy-gcp
