@@ -117,9 +117,3 @@ func (c *clients) authenticated() (*http.Client, error) {
 	}
 	return c.authed, nil
 }
-
-// secret looks up what a ${NAME} of the configuration refers to, when it is
-// about to be used. "" means that it is not there.
-func (c *clients) secret(_ context.Context, name string) (string, error) {
-	return secretVariable(name), nil
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,8 @@ type environment struct {
 	// Of byokwatch's deployment. Self is the address of the service's own service
 	// account.
 	wiring.Deployment
-	level slog.Level
+	level   slog.Level
+	secrets string // BYOKWATCH_SECRETS: the directory in which secrets are mounted, or none
 }
 
 const (
@@ -58,6 +60,7 @@ func readEnvironment(environ []string, read func(string) ([]byte, error)) (envir
 		endpoints:  map[string]string{},
 		Deployment: wiring.ReadDeployment(vars),
 		level:      levels[strings.ToUpper(vars["BYOKWATCH_LOG_LEVEL"])],
+		secrets:    vars["BYOKWATCH_SECRETS"],
 	}
 	if vars["K_SERVICE"] == "" || strings.EqualFold(vars["LOCAL_ONLY"], "true") {
 		// Not on Cloud Run, which checks who may call, so nobody else's business.
@@ -65,6 +68,9 @@ func readEnvironment(environ []string, read func(string) ([]byte, error)) (envir
 	}
 	if n, err := strconv.ParseUint(e.port, 10, 16); err != nil || n == 0 {
 		return e, fmt.Errorf("PORT %q is not a port: Cloud Run sets it", e.port)
+	}
+	if e.secrets != "" && !filepath.IsAbs(e.secrets) {
+		return e, fmt.Errorf("BYOKWATCH_SECRETS %q is not an absolute path: set it to where the secrets are mounted", e.secrets)
 	}
 	if err := endpoint.CheckGCP(environ, read); err != nil {
 		return e, err
@@ -102,5 +108,5 @@ func (e environment) checkSelf() error {
 	return nil
 }
 
-// secretVariable reads a ${NAME} of the configuration.
+// secretVariable reads a ${NAME} of the configuration that is not mounted.
 func secretVariable(name string) string { return os.Getenv(name) }

@@ -31,16 +31,18 @@ func TestWhatStopsTheStart(t *testing.T) {
 		vars m
 		want string // part of the error; empty: starts
 	}{
-		"Cloud Run as it is":       {m{}, ""},
-		"no port is the usual one": {m{"PORT": ""}, ""},
-		"a port that is none":      {m{"PORT": "http"}, "PORT"},
-		"port 0":                   {m{"PORT": "0"}, "PORT"},
-		"a port too high":          {m{"PORT": "70000"}, "PORT"},
-		"an emulator on loopback":  {m{"BYOKWATCH_CLOUDKMS_ENDPOINT": "http://127.0.0.1:8085"}, ""},
-		"an emulator elsewhere":    {m{"BYOKWATCH_CLOUDKMS_ENDPOINT": "http://10.0.0.7:8085"}, "BYOKWATCH_CLOUDKMS_ENDPOINT"},
-		"storage elsewhere":        {m{"STORAGE_EMULATOR_HOST": "10.0.0.7:80"}, "STORAGE_EMULATOR_HOST"},
-		"somebody else's host":     {m{"BYOKWATCH_IAM_ENDPOINT": "https://iam.googleapis.com.evil.example"}, "BYOKWATCH_IAM_ENDPOINT"},
-		"another universe":         {m{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": "evil.example"}, "GOOGLE_CLOUD_UNIVERSE_DOMAIN"},
+		"Cloud Run as it is":         {m{}, ""},
+		"no port is the usual one":   {m{"PORT": ""}, ""},
+		"a port that is none":        {m{"PORT": "http"}, "PORT"},
+		"port 0":                     {m{"PORT": "0"}, "PORT"},
+		"a port too high":            {m{"PORT": "70000"}, "PORT"},
+		"an emulator on loopback":    {m{"BYOKWATCH_CLOUDKMS_ENDPOINT": "http://127.0.0.1:8085"}, ""},
+		"an emulator elsewhere":      {m{"BYOKWATCH_CLOUDKMS_ENDPOINT": "http://10.0.0.7:8085"}, "BYOKWATCH_CLOUDKMS_ENDPOINT"},
+		"storage elsewhere":          {m{"STORAGE_EMULATOR_HOST": "10.0.0.7:80"}, "STORAGE_EMULATOR_HOST"},
+		"somebody else's host":       {m{"BYOKWATCH_IAM_ENDPOINT": "https://iam.googleapis.com.evil.example"}, "BYOKWATCH_IAM_ENDPOINT"},
+		"another universe":           {m{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": "evil.example"}, "GOOGLE_CLOUD_UNIVERSE_DOMAIN"},
+		"secrets that are mounted":   {m{"BYOKWATCH_SECRETS": "/secrets"}, ""},
+		"secrets nobody knows where": {m{"BYOKWATCH_SECRETS": "secrets"}, "BYOKWATCH_SECRETS"},
 		"no configuration, no self, which each invocation says": {m{"BYOKWATCH_CONFIG": "", "BYOKWATCH_SELF": ""}, ""},
 	}
 	for name, test := range tests {
