@@ -169,6 +169,7 @@ func (d *draft) contested(in *record.Incident) bool {
 		return false
 	}
 	d.wait(f.Until, false, "contested: somebody keeps re-applying the loss")
+	d.excused = false // what comes back will be taken away again
 	return true
 }
 
@@ -179,7 +180,7 @@ func (d *draft) wouldRestore(in *record.Incident, hold *record.Hold) {
 	if hold != nil {
 		// Maintenance is told once: its end is announced, and alerted if it
 		// ends badly.
-		why, again = "a hold is in force", once
+		why, again, d.excused = "a hold is in force", once, true
 		f.By, f.Until, f.Detail = hold.By, hold.Until, hold.Reason
 		subject += "@" + hold.At.UTC().Format("20060102T150405")
 	}
@@ -293,6 +294,7 @@ func (d *draft) afterWrite(in *record.Incident) {
 	f.Lost, f.Findings = d.verdict.Lost, findings(d.live.Findings, d.verdict.Lost...)
 	if d.live.Digest == last.From || d.live.Digest == "" {
 		d.set(AlertOnly, "restored, not yet confirmed")
+		d.excused = true // as a later look is, while the write settles
 		d.tell(alert.RestoredUnsure, d.restoreSubject(in), once, f)
 		return
 	}

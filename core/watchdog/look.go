@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -282,38 +281,4 @@ func (l *look) recover(ctx context.Context, s *Sight, forged bool) error {
 	s.Record.Snapshot = snap
 	s.Record.Unadopted = s.Gone && snap == nil
 	return nil
-}
-
-// report writes the one log line of every change handled; the deployed metrics
-// are made from it.
-func (l *look) report(ctx context.Context, err error) {
-	level, outcome := slog.LevelInfo, l.done
-	if err != nil {
-		level, outcome = slog.LevelError, "failed"
-	}
-	now := l.Now()
-	for _, c := range l.changes {
-		attrs := []slog.Attr{
-			slog.String("key", l.key.ID), slog.String("label", l.key.Label),
-			slog.String("event", c.EventID), slog.String("kind", string(c.Kind)), slog.String("operation", c.Op),
-			slog.String("verdict", string(l.plan.Verdict.State)), slog.String("plan", string(l.plan.Kind)),
-			slog.String("why", l.plan.Why), slog.String("outcome", outcome),
-			slog.Int64("gather_ms", l.timing.gather.Milliseconds()), slog.Int64("judge_us", l.timing.judge.Microseconds()),
-			slog.Int64("write_ms", l.timing.write.Milliseconds()), slog.Int64("confirm_ms", l.timing.confirm.Milliseconds()),
-		}
-		if !c.At.IsZero() {
-			attrs = append(attrs, slog.Int64("event_lag_ms", l.since.Sub(c.At).Milliseconds()))
-		}
-		if in := l.plan.Record.Incident; in != nil {
-			attrs = append(attrs, slog.String("incident", in.ID))
-			if !in.Restored.IsZero() {
-				attrs = append(attrs, slog.Int64("restore_duration_ms", in.Restored.Sub(in.LostAt).Milliseconds()))
-			}
-		}
-		if err != nil {
-			attrs = append(attrs, slog.String("error", err.Error()))
-		}
-		attrs = append(attrs, slog.Int64("handled_ms", now.Sub(l.since).Milliseconds()))
-		l.Log.LogAttrs(ctx, level, "handled", attrs...)
-	}
 }

@@ -33,6 +33,10 @@ type Plan struct {
 	// this invocation.
 	Until time.Time
 	Soon  bool
+	// Unrestored says that something which last-known-good had is missing, and
+	// that nobody meant it and no wait of this plan's own is to bring it back: a
+	// person has to act. It is a matter of what is, not of what was told already.
+	Unrestored bool
 
 	Verdict   core.Verdict
 	Judgement core.Judgement
@@ -87,6 +91,8 @@ type draft struct {
 	view
 	rec  record.Record
 	plan Plan
+	// excused: a person said to leave the loss, or time may still mend it.
+	excused bool
 }
 
 func begin(v view) *draft {
@@ -96,6 +102,9 @@ func begin(v view) *draft {
 }
 
 func (d *draft) finish() Plan {
+	if len(d.verdict.Lost) > 0 && d.plan.Kind != Promote && d.rec.Revocation == nil && !d.excused {
+		d.plan.Unrestored = true
+	}
 	if d.Merged || !reflect.DeepEqual(d.rec, d.Record) {
 		d.plan.Dirty = true
 		for id, t := range d.rec.Told {
@@ -172,7 +181,7 @@ func (d *draft) set(kind PlanKind, why string) {
 
 func (d *draft) wait(until time.Time, soon bool, why string) {
 	d.set(Wait, why)
-	d.plan.Until, d.plan.Soon = until, soon
+	d.plan.Until, d.plan.Soon, d.excused = until, soon, true
 }
 
 // blind: something that decides can't be read or does not parse. Nothing is
@@ -200,6 +209,7 @@ func (d *draft) blind() {
 		if len(shown.Lost) == 0 {
 			continue
 		}
+		d.plan.Unrestored = true
 		f.Who, f.LostAt, f.Lost = &c, c.At, shown.Lost
 		f.Findings = findings(shown.Findings, shown.Lost...)
 		f.Fragment = d.rules.Fragment(d.question, shown.Lost)

@@ -53,6 +53,7 @@ type Watchdog struct {
 	mu      sync.Mutex
 	shouts  map[string]time.Time     // alerts told from memory, to not repeat them at every retry
 	unsaved map[string]record.Record // by key, what the store did not take
+	judged  map[string]time.Time     // by key, when the last look began that judged it; at first, when we began
 }
 
 // New checks that nothing required is missing, so that a wrong wiring shows at
@@ -69,12 +70,12 @@ func New(c Config) (*Watchdog, error) {
 	if c.Parallel == 0 {
 		c.Parallel = 8
 	}
-	w := &Watchdog{Config: c, keys: map[string]core.Key{}, shouts: map[string]time.Time{}, unsaved: map[string]record.Record{}}
+	w := &Watchdog{Config: c, keys: map[string]core.Key{}, shouts: map[string]time.Time{}, unsaved: map[string]record.Record{}, judged: map[string]time.Time{}}
 	for _, k := range c.Keys {
 		if _, twice := w.keys[k.ID]; twice {
 			return nil, fmt.Errorf("watchdog: key %s is listed twice", k.ID)
 		}
-		w.keys[k.ID] = k
+		w.keys[k.ID], w.judged[k.ID] = k, c.Now()
 	}
 	return w, nil
 }

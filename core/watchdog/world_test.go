@@ -33,6 +33,7 @@ type world struct {
 	rules   watchdog.Rules
 	now     func() time.Time
 	scope   string
+	log     slog.Handler
 	process *watchdog.Watchdog // one that stays warm; nil: each run is a cold one
 	runs    int
 }
@@ -46,7 +47,7 @@ func in(t *testing.T, play func(w *world)) {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{T: t, now: time.Now, rules: toyRules, cloud: &toyCloud{text: whole}, chat: &toyChat{}}
+	w := &world{T: t, now: time.Now, rules: toyRules, cloud: &toyCloud{text: whole}, chat: &toyChat{}, log: slog.DiscardHandler}
 	w.memory = storetest.NewMemory(time.Now)
 	w.objects = w.memory
 	w.key = core.Key{
@@ -67,7 +68,7 @@ func (w *world) with(c watchdog.Cloud, o record.Objects, n watchdog.Notifier) *w
 	w.Helper()
 	wd, err := watchdog.New(watchdog.Config{
 		Cloud: c, Rules: w.rules, Store: record.NewStore(o, nil), Notifiers: []watchdog.Notifier{n},
-		Keys: []core.Key{w.key}, Self: self, Scope: w.scope, Now: w.now, Log: slog.New(slog.DiscardHandler),
+		Keys: []core.Key{w.key}, Self: self, Scope: w.scope, Now: w.now, Log: slog.New(w.log),
 		Reads: 3, Every: time.Second, Settle: time.Minute,
 	})
 	if err != nil {
