@@ -158,7 +158,11 @@ func TestEventsOfAWS(t *testing.T) {
 			if wide := len(changes) == len(keys); wide != e.AllKeys {
 				t.Errorf("%s: %d of %d keys", name, len(changes), len(keys))
 			}
-			rows = append(rows, row{name, "`" + by[0] + "`", of + map[bool]string{true: ", every key", false: ", the key named"}[e.AllKeys]})
+			filter := "`" + by[0] + "`"
+			if e.Elsewhere {
+				filter += ", where the management account is given"
+			}
+			rows = append(rows, row{name, filter, of + map[bool]string{true: ", every key", false: ", the key named"}[e.AllKeys]})
 
 			if e.Name == "" {
 				continue // no call, so that none failed
