@@ -126,7 +126,7 @@ before you apply it, see what is recorded, and tell the watchdog what is meant.`
 	root.AddCommand(
 		a.checkCommand(), a.snapshotCommand(), a.historyCommand(), a.diffCommand(),
 		a.holdCommand(), a.releaseCommand(), a.revokeCommand(), a.reinstateCommand(),
-		a.sweepCommand(), a.configCommand(), a.localCommand(),
+		a.sweepCommand(), a.configCommand(), a.prepareCommand(), a.localCommand(),
 	)
 	group(root)
 	arguments(root)
