@@ -2,7 +2,6 @@ package awskms
 
 import (
 	"slices"
-	"strings"
 
 	"byokwatch/core"
 	"byokwatch/core/confluent"
@@ -14,14 +13,11 @@ import (
 // and actions that need them and no others. It is empty when nothing of
 // Confluent's access is missing.
 func Fragment(q core.Question, missing []core.Requirement) string {
-	var texts []string
-	for _, s := range lacking(q, missing) {
-		texts = append(texts, "\n  "+string(s.text("  ")))
-	}
-	if len(texts) == 0 {
+	statements := lacking(q, missing)
+	if len(statements) == 0 {
 		return ""
 	}
-	return "[" + strings.Join(texts, ",") + "\n]\n"
+	return statementList(statements) + "\n"
 }
 
 // lacking narrows Confluent's statements to what is missing: one statement for

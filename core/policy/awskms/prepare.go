@@ -33,11 +33,16 @@ func Own(q core.Question) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	return json.RawMessage(statementList(own)), nil
+}
+
+// statementList is a JSON list of statements.
+func statementList(statements []statement) string {
 	var texts []string
-	for _, s := range own {
+	for _, s := range statements {
 		texts = append(texts, "\n  "+string(s.text("  ")))
 	}
-	return json.RawMessage("[" + strings.Join(texts, ",") + "\n]"), nil
+	return "[" + strings.Join(texts, ",") + "\n]"
 }
 
 func ownStatements(q core.Question) ([]statement, error) {
@@ -52,18 +57,24 @@ func ownStatements(q core.Question) ([]statement, error) {
 		// Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html#cross-account-console
 		return nil, fmt.Errorf("%s is not in the key's account %s (partition %s), and KMS takes GetKeyPolicy and PutKeyPolicy from there alone", q.Self, key.account, key.partition)
 	}
+	return allowing(q.Self, ownRights(q.Key)), nil
+}
+
+// allowing are the statements that give our role some of its rights.
+func allowing(self string, rights []string) []statement {
 	one := func(sid string, actions ...string) statement {
-		return statement{Sid: sid, Effect: "Allow", Principal: &principals{AWS: []string{q.Self}}, Action: actions, Resource: []string{"*"}}
+		return statement{Sid: sid, Effect: "Allow", Principal: &principals{AWS: []string{self}}, Action: actions, Resource: []string{"*"}}
 	}
-	rights := ownRights(q.Key)
-	plain := slices.DeleteFunc(slices.Clone(rights), func(r string) bool { return r == putKeyPolicy })
-	out := []statement{one(sidOwn, plain...)}
-	if len(plain) < len(rights) {
+	var out []statement
+	if plain := slices.DeleteFunc(slices.Clone(rights), func(r string) bool { return r == putKeyPolicy }); len(plain) > 0 {
+		out = append(out, one(sidOwn, plain...))
+	}
+	if slices.Contains(rights, putKeyPolicy) {
 		s := one(sidOwnRestore, putKeyPolicy)
 		s.Conditions = []condition{{Operator: "Bool", Key: "kms:BypassPolicyLockoutSafetyCheck", Values: []string{"false"}}}
 		out = append(out, s)
 	}
-	return out, nil
+	return out
 }
 
 // Prepare adds the statements of [Own] to a key policy, in the place of older

@@ -60,14 +60,13 @@ func own(missing []core.Requirement) []string {
 	return out
 }
 
-// rightsHint is the statement that gives our role its rights. Without a role
+// rightsHint is the statements that give our role its rights. Without a role
 // that we could name, it says so.
 func rightsHint(self string, rights []string) string {
 	if !roleARN.MatchString(self) {
 		return "In policy.json, give the watchdog's role " + strings.Join(rights, ", ") + "."
 	}
-	s := statement{Sid: "Byokwatch", Effect: "Allow", Principal: &principals{AWS: []string{self}}, Action: rights, Resource: []string{"*"}}
-	return "In policy.json, exempt the role from what denies it the same, and add to Statement:\n" + string(s.text(""))
+	return "In policy.json, exempt the role from what denies it the same, and add to Statement:\n" + statementList(allowing(self, rights))
 }
 
 // comment makes every line one that a shell ignores.
