@@ -57,7 +57,7 @@ func (a *app) prepareAzure(f prepareFlags, k core.Key) (preparation, error) {
 		if f.remove {
 			p.Why = []string{"The roles are assigned on the resource group and go with the deployment: nothing is to be done on the key or its vault, unless key_state: restore was configured for a vault with access policies before."}
 		}
-		p.Check = a.checkAzure(self, f.remove, k)
+		p.Check = checkAzure(self, f.remove, k)
 		return p, nil
 	}
 	if self == "" {
@@ -73,12 +73,12 @@ func (a *app) prepareAzure(f prepareFlags, k core.Key) (preparation, error) {
 		p.Why = []string{"In a vault with access policies the policy of the identity outlives the identity: delete it. In one with Azure RBAC nothing is to be done."}
 		p.Commands = []string{mode, "az keyvault delete-policy " + vault + " --object-id " + self}
 	}
-	p.Check = append(a.checkAzure(self, f.remove, k),
+	p.Check = append(checkAzure(self, f.remove, k),
 		"az keyvault show "+vault+" --query \"properties.accessPolicies[?objectId=='"+self+"'].permissions.keys\"")
 	return p, nil
 }
 
-func (a *app) checkAzure(self string, remove bool, k core.Key) []string {
+func checkAzure(self string, remove bool, k core.Key) []string {
 	switch {
 	case remove:
 		return nil

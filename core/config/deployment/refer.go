@@ -58,7 +58,7 @@ func noKeys(c *config.Config, cloud core.Cloud, place Place) error {
 	}
 	var s sets
 	for _, k := range c.KeysOf(core.AWS) {
-		p := PlaceOf(k)
+		p := placeOf(k)
 		s.add("places", p.Account+" in "+p.Region)
 	}
 	others := "it has no key of AWS"
@@ -68,8 +68,8 @@ func noKeys(c *config.Config, cloud core.Cloud, place Place) error {
 	return fmt.Errorf("the configuration has no key of the account %s in %s, so there is nothing to deploy there: %s", place.Account, place.Region, others)
 }
 
-// PlaceOf is where the function of an AWS key runs; empty for other keys.
-func PlaceOf(k core.Key) Place {
+// placeOf is where the function of an AWS key runs; empty for other keys.
+func placeOf(k core.Key) Place {
 	// arn:aws:kms:us-west-2:111122223333:key/…
 	if p := strings.Split(k.ID, ":"); k.Cloud == core.AWS && len(p) == 6 {
 		return Place{Account: p[4], Region: p[3]}
