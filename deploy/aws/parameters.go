@@ -68,7 +68,7 @@ func (d declared) condition(name string, when awscdk.ICfnConditionExpression) Ch
 func Parameters(stack awscdk.Stack) Inputs {
 	d, o := declared{stack}, defaults()
 	enforce := d.choice("Mode", "observe: alert only. enforce: give back what Confluent lost on EnforcedKeys.", "observe", "enforce", "observe")
-	d.parameter("Keys", "CommaDelimitedList", "ARNs of the watched keys of this account and Region (scopes.keys of `byokwatch config deployment`).", awscdk.CfnParameterProps{})
+	d.parameter("Keys", "CommaDelimitedList", "ARNs of the watched keys of this account and Region (scopes.keys of `byokwatch config deployment`). A list takes 4,096 characters, about 50 keys; deploy more with `make deploy-aws`.", awscdk.CfnParameterProps{})
 	enforced := d.list("EnforcedKeys", "Those whose policies may be restored (scopes.enforced). Used in mode enforce only.", enforce)
 	enabling := d.list("EnablingKeys", "Those that may be enabled again (scopes.enabling). Used in mode enforce only.", enforce)
 	secrets := d.list("Secrets", "ARNs of the secrets in Secrets Manager that the configuration refers to (scopes.secrets).")
