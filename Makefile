@@ -153,7 +153,7 @@ REMOVAL := const all = Object.entries(require("./dist/cdk.out/Byokwatch.template
 destroy-aws: ## show what would go and what stays, ask, remove the watchdog; its store stays. As deploy-aws
 	$(synthesised)
 	@node -e '$(REMOVAL)'
-	@printf '\n%s\n' 'A key policy that names the role keeps a dead ID in its place, and KMS then refuses later edits of it:' \
+	@printf '\n%s\n%s\n' 'A key policy that names the role keeps a dead ID in its place, and KMS then refuses later edits of it:' \
 		'run byokwatch prepare KEY --remove first, for each key.'
 	$(call ask,Remove the watchdog from account $(ACCOUNT) in $(REGION)? Nobody gives access back from then on.)
 	cd deploy/aws && $(CDK) destroy --app ../../dist/cdk.out --force
