@@ -20,10 +20,17 @@ func (e *evaluation) value(v any) (any, error) {
 		return e.elements(v)
 	case map[string]any:
 		name, argument, err := function(v)
-		if err != nil || name != "" {
-			return e.call(name, argument, err)
+		switch {
+		case err != nil:
+			return nil, err
+		case name == "":
+			return e.members(v)
 		}
-		return e.members(v)
+		out, err := e.call(name, argument)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return out, nil
 	}
 	return v, nil
 }
@@ -72,32 +79,24 @@ func function(object map[string]any) (name string, argument any, err error) {
 }
 
 // call calls one of the functions that this package knows.
-func (e *evaluation) call(name string, argument any, err error) (any, error) {
-	var out any
-	if err == nil {
-		switch list, _ := argument.([]any); name {
-		case "Ref":
-			out, err = e.ref(argument)
-		case "Fn::GetAtt":
-			out, err = e.attribute(argument)
-		case "Fn::If":
-			out, err = e.choose(list)
-		case "Fn::Join":
-			out, err = e.join(list)
-		case "Fn::Split":
-			out, err = e.split(list)
-		case "Fn::Select":
-			out, err = e.pick(list)
-		case "Fn::Sub":
-			out, err = e.substitute(argument)
-		default:
-			err = errors.New("a function that is not known here")
-		}
+func (e *evaluation) call(name string, argument any) (any, error) {
+	switch list, _ := argument.([]any); name {
+	case "Ref":
+		return e.ref(argument)
+	case "Fn::GetAtt":
+		return e.attribute(argument)
+	case "Fn::If":
+		return e.choose(list)
+	case "Fn::Join":
+		return e.join(list)
+	case "Fn::Split":
+		return e.split(list)
+	case "Fn::Select":
+		return e.pick(list)
+	case "Fn::Sub":
+		return e.substitute(argument)
 	}
-	if err != nil && name != "" {
-		err = fmt.Errorf("%s: %w", name, err)
-	}
-	return out, err
+	return nil, errors.New("a function that is not known here")
 }
 
 // ref is the value of a parameter, or the symbol of a resource.
