@@ -40,13 +40,18 @@ type watchdog struct {
 	queues     map[string]awssqs.CfnQueue
 }
 
-// newWatchdog declares everything in a stack: the one place that the concrete
-// stack and the template with parameters are made from.
-func newWatchdog(stack awscdk.Stack, in Inputs, from Sources) error {
-	w := &watchdog{
+// newParts is a stack in which nothing is declared yet.
+func newParts(stack awscdk.Stack, in Inputs, from Sources) *watchdog {
+	return &watchdog{
 		stack: stack, in: in, from: from,
 		functions: map[string]awslambda.CfnFunction{}, logGroups: map[string]awslogs.CfnLogGroup{}, queues: map[string]awssqs.CfnQueue{},
 	}
+}
+
+// newWatchdog declares everything in a stack: the one place that the concrete
+// stack and the template with parameters are made from.
+func newWatchdog(stack awscdk.Stack, in Inputs, from Sources) error {
+	w := newParts(stack, in, from)
 	w.addStore()
 	w.addSigningKey()
 	if err := w.addRole(); err != nil {
@@ -96,7 +101,7 @@ func newStack(app awscdk.App, d Deployment, o Options, from Sources) (awscdk.Sta
 	if err := newWatchdog(stack, in, from); err != nil {
 		return nil, err
 	}
-	hold(stack, in)
+	hold(stack, exceptions(in))
 	return stack, nil
 }
 

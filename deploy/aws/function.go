@@ -67,11 +67,16 @@ func (w *watchdog) addFunction(id, name, about string, concurrency *float64, cod
 // Lambda, and that of Lambda to the function.
 func (w *watchdog) addQueues() {
 	w.addQueue(failedQueue, nil)
-	w.addQueue(undeliveredQueue, map[string]any{
+	w.addQueue(undeliveredQueue, w.fromRules(undeliveredQueue, w.ruleARNs()))
+}
+
+// fromRules lets rules send to a queue.
+func (w *watchdog) fromRules(queue string, rules []string) any {
+	return map[string]any{
 		"Sid": "FromRules", "Effect": "Allow", "Principal": map[string]any{"Service": "events.amazonaws.com"},
-		"Action": "sqs:SendMessage", "Resource": w.arn("sqs", undeliveredQueue),
-		"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": w.ruleARNs()}, "StringEquals": map[string]any{"aws:SourceAccount": w.in.Account}},
-	})
+		"Action": "sqs:SendMessage", "Resource": w.arn("sqs", queue),
+		"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": rules}, "StringEquals": map[string]any{"aws:SourceAccount": w.in.Account}},
+	}
 }
 
 // addQueue declares a queue for what could not be handled. SQS encrypts it with

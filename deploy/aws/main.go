@@ -27,17 +27,27 @@ func main() {
 
 // build makes the stack that the app's context asks for.
 func build(app awscdk.App) error {
-	file := ""
-	(&context{app: app}).text("deployment", &file)
+	from, err := readSources(functionDir)
+	if err != nil {
+		return err
+	}
+	file, stack := "", ""
+	c := &context{app: app}
+	c.text("stack", &stack)
+	if stack != "" {
+		f, err := readForwarding(app, stack)
+		if err != nil {
+			return err
+		}
+		newForwarding(app, f, from)
+		return nil
+	}
+	c.text("deployment", &file)
 	d, err := readDeployment(file)
 	if err != nil {
 		return err
 	}
 	o, err := readOptions(app)
-	if err != nil {
-		return err
-	}
-	from, err := readSources(functionDir)
 	if err != nil {
 		return err
 	}

@@ -132,15 +132,18 @@ func (w *watchdog) addForwarding() {
 	}))
 }
 
-// toEvents hands over to the function of events: for as long as EventBridge
-// tries at all, and then to a queue, because what is lost here is not noticed
-// before the next sweep.
+// persistent is for as long as EventBridge tries at all.
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+func persistent() any {
+	return &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(24 * 3600), MaximumRetryAttempts: jsii.Number(185)}
+}
+
+// toEvents hands over to the function of events and, what it does not take, to a
+// queue, because what is lost here is not noticed before the next sweep.
 func (w *watchdog) toEvents() any {
 	return &awsevents.CfnRule_TargetProperty{
 		Id: jsii.String("function"), Arn: w.functions[eventsFunction].AttrArn(),
-		RetryPolicy:      &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(24 * 3600), MaximumRetryAttempts: jsii.Number(185)},
-		DeadLetterConfig: w.undelivered(),
+		RetryPolicy: persistent(), DeadLetterConfig: w.undelivered(),
 	}
 }
 

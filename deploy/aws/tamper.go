@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -96,17 +95,7 @@ func (w *watchdog) toSecurity() any {
 	if bus.Given.Never() {
 		return nil
 	}
-	role := awsiam.NewCfnRole(w.stack, jsii.String("SecurityRole"), &awsiam.CfnRoleProps{
-		RoleName:    jsii.String("byokwatch-security-" + w.in.Region),
-		Description: jsii.String("lets tampering rules tell another event bus"),
-		AssumeRolePolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
-			"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": map[string]any{"Service": "events.amazonaws.com"},
-			"Condition": map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": w.in.Account}},
-		}}},
-		Policies: []any{&awsiam.CfnRole_PolicyProperty{PolicyName: jsii.String("tell"), PolicyDocument: map[string]any{
-			"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Action": "events:PutEvents", "Resource": bus.Value}},
-		}}},
-	})
+	role := w.addTeller("SecurityRole", "byokwatch-security-"+w.in.Region, "lets tampering rules tell another event bus", bus.Value)
 	bus.Given.Put(role)
 	return bus.Given.Maybe(map[string]any{
 		"Id": "security", "Arn": bus.Value, "RoleArn": role.AttrArn(),
