@@ -5,6 +5,8 @@
 //
 // The same stack is also kept as a template with parameters
 // (byokwatch.template.json), for StackSets and for Terraform.
+// With -c stack=… it is instead one of two small stacks that hand on events which
+// only one Region has (forward.go).
 package main
 
 import (
