@@ -49,3 +49,8 @@ output "by_hand" {
   description = "What is left to be done by somebody who may edit access policies."
   value       = module.byokwatch.by_hand
 }
+
+output "principal_id" {
+  description = "Object ID of the watchdog's identity, which byokwatch prepare --identity asks for."
+  value       = module.byokwatch.principal_id
+}
