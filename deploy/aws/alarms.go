@@ -66,7 +66,7 @@ func alarms() []alarm {
 			"AWS/Events", "FailedInvocations", rules, "Sum", 1, 5, fine},
 		{"byokwatch-rules-lost", "An event is lost: neither its target nor " + undeliveredQueue + " took it. Check the queue and its policy; the sweep looks at the keys meanwhile.",
 			"AWS/Events", "InvocationsFailedToBeSentToDlq", rules, "Sum", 1, 5, fine},
-		{"byokwatch-unrestored", "Confluent has lost a key and nobody said that this was meant. See the incident in chat or by `byokwatch status`, and give the access back.",
+		{"byokwatch-unrestored", "Confluent has lost a key and nobody said that this was meant. See the incident in chat or by `byokwatch history KEY`, and give the access back.",
 			namespace, "unrestored", nil, "Sum", 1, 5, fine},
 		{"byokwatch-tampering", "Somebody changed what the watchdog rests on; your own deployments show here, too. Read who and what in " + tamperingLog + ", and undo what was not yours.",
 			namespace, "tampering", nil, "Sum", 1, 5, fine},
