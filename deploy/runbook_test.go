@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -93,6 +94,18 @@ func TestEachAlarmIsInTheRunbook(t *testing.T) {
 	runbook := text(t, "../docs/runbook.md")
 	for _, name := range unexplained(runbook, names) {
 		t.Errorf("docs/runbook.md does not explain the alarm of %s", name)
+	}
+	_, own, _ := strings.Cut(runbook, "\n# The watchdog's own alarms\n")
+	for _, section := range strings.Split(own, "\n## ")[1:] {
+		heading, body, _ := strings.Cut(section, "\n")
+		if !slices.Contains(names["aws"], heading) && !strings.Contains(body, "Google Cloud: `") {
+			t.Errorf("docs/runbook.md: section %q is about no alarm", heading)
+		}
+		for _, part := range []string{"**Means.** ", "\n**Do now.** ", "\n**Ends** "} {
+			if !strings.Contains(body, part) {
+				t.Errorf("docs/runbook.md: section %q has no part %q", heading, strings.TrimSpace(part))
+			}
+		}
 	}
 	for cloud, list := range names {
 		for _, name := range list {
