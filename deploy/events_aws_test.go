@@ -257,3 +257,33 @@ func strangersOfAWS(t *testing.T, template string, rules []rule, key string) {
 		}
 	}
 }
+
+// TestOrganizationEventsAreForwarded runs what only the management account hears
+// through the rules there: each such event once to each watchdog's bus, neither
+// what failed nor anything else.
+func TestOrganizationEventsAreForwarded(t *testing.T) {
+	const template = "aws/testdata/forward-organizations.json"
+	forwarding := rules(t, template)
+	_, keys := deployment(t, core.AWS)
+	every := func(rule) bool { return true }
+	forwarded := 0
+	for _, e := range cloudtrail.Events {
+		want := 0
+		if e.Elsewhere {
+			want = len(forwarding)
+		}
+		if e.Kind == core.Tick {
+			continue
+		}
+		if got := taking(t, forwarding, happens(e, keys[0].ID, ""), every); len(got) != want {
+			t.Errorf("%s: %s is forwarded by %q, not by %d rules", template, e.Name, got, want)
+		}
+		if got := taking(t, forwarding, happens(e, keys[0].ID, "AccessDenied"), every); e.Name != "" && len(got) != 0 {
+			t.Errorf("%s: %s, which failed, is forwarded by %q", template, e.Name, got)
+		}
+		forwarded += want
+	}
+	if len(forwarding) < 2 || forwarded == 0 {
+		t.Errorf("%s: %d rules forward %d events", template, len(forwarding), forwarded)
+	}
+}
