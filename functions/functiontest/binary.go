@@ -146,12 +146,20 @@ func Median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
+// given are the ports that FreePort gave out in this process.
+var given sync.Map
+
 // FreePort is a port that nobody listens on, below those that systems hand out
 // by themselves: one of those, free now, may be another test's a moment later.
+// None is given twice, because whoever asked for it may not listen yet. Ask right
+// before the program is started: another process could still take it.
 func FreePort(tb testing.TB) string {
 	tb.Helper()
 	for range 20 {
 		port := strconv.Itoa(15_000 + rand.IntN(17_000))
+		if _, twice := given.LoadOrStore(port, true); twice {
+			continue
+		}
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			Must(tb, l.Close())
 			return port

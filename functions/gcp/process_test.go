@@ -83,9 +83,10 @@ func start(tb testing.TB, change func(files, vars map[string]string)) *world {
 
 func (w *world) run(tb testing.TB) {
 	tb.Helper()
+	program := binary.Build(tb, ".") // which may take a minute
 	port := functiontest.FreePort(tb)
 	w.url = "http://127.0.0.1:" + port + "/"
-	w.cmd = exec.Command(binary.Build(tb, "."))
+	w.cmd = exec.Command(program)
 	w.cmd.Dir, w.cmd.Stdout, w.cmd.Stderr = w.dir, &w.stdout, &w.stderr
 	w.cmd.Env = []string{"PORT=" + port}
 	for _, name := range slices.Sorted(maps.Keys(w.vars)) {
