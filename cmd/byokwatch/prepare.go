@@ -46,7 +46,7 @@ func (a *app) prepareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prepare KEY",
 		Short: "Say what the key itself must let the watchdog do, and how that is taken back",
-		Long: `Say what the key itself must let the watchdog do before it is deployed, and with
+		Long: `Say what the key itself must let the watchdog do before it can work, and with
 --remove how that is taken back before it is removed: the statement or permission,
 and the commands. Nothing is read but the configuration, and nothing is written.
 
