@@ -118,6 +118,7 @@ locals {
         "Microsoft.Web/sites", "Microsoft.Web/serverfarms", "Microsoft.EventGrid/systemTopics", "Microsoft.EventGrid/systemTopics/eventSubscriptions",
         "Microsoft.ManagedIdentity/userAssignedIdentities", "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions", "Microsoft.Authorization/locks",
         "Microsoft.Storage/storageAccounts", "Microsoft.Storage/storageAccounts/blobServices/containers", "Microsoft.Storage/storageAccounts/managementPolicies",
+        "Microsoft.Insights/activityLogAlerts", # the other of the two
         "Microsoft.Resources/subscriptions/resourceGroups",
       ]
     }

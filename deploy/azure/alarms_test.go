@@ -174,6 +174,9 @@ func TestTamperingIsTold(t *testing.T) {
 			t.Errorf("%s watches %v instead of %v", a.Address, got, want)
 		}
 		expect(t, a, map[string]any{"criteria.category": "Administrative", "action.action_group_id": oncall, "location": "global"})
+		if !slices.Contains(types, "Microsoft.Insights/activityLogAlerts") {
+			t.Errorf("%s does not notice that the other one is removed", a.Address)
+		}
 	}
 	if len(places) != 2 {
 		t.Errorf("the rules lie in %v", places)
