@@ -64,6 +64,31 @@ func text(t *testing.T, name string) string {
 	return string(data)
 }
 
+// TestAlarmsAreWhereTheyAreLookedFor: alarmNames reads these resources, and a
+// further one must be added there.
+func TestAlarmsAreWhereTheyAreLookedFor(t *testing.T) {
+	declared := regexp.MustCompile(`(?m)^resource "(?:google_monitoring_alert_policy|azurerm_monitor_\w*alert\w*)" "(\w+)"`)
+	for pattern, want := range map[string][]string{
+		"gcp/*.tf":                {"audit", "errors", "query", "sink", "threshold"},
+		"azure/*.tf":              {"tampering", "this"},
+		"azure/subscription/*.tf": {"delivery", "loss"},
+	} {
+		files, err := filepath.Glob(filepath.FromSlash(pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, file := range files {
+			for _, m := range declared.FindAllStringSubmatch(text(t, file), -1) {
+				got = append(got, m[1])
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s declares the alarms %q, but %q are read", pattern, got, want)
+		}
+	}
+}
+
 // unexplained are the alarms that a runbook does not name: those of AWS by a
 // heading, the others beside one.
 func unexplained(runbook string, names map[string][]string) []string {
