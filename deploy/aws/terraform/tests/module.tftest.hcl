@@ -21,6 +21,16 @@ run "stack" {
     error_message = "The keys are those of the deployment."
   }
   assert {
+    condition = alltrue([for name, scope in {
+      Keys = "keys", EnforcedKeys = "enforced", EnablingKeys = "enabling", Secrets = "secrets", SigningKey = "signing-key",
+    } : aws_cloudformation_stack.byokwatch.parameters[name] == join(",", var.deployment.scopes[scope])])
+    error_message = "Each list is that of its own scope."
+  }
+  assert {
+    condition     = aws_cloudformation_stack.byokwatch.parameters["StoreBucket"] == var.deployment.store.bucket && aws_cloudformation_stack.byokwatch.parameters["CodeBucket"] == var.code_bucket && aws_cloudformation_stack.byokwatch.parameters["SweepMinutes"] == tostring(var.deployment.sweep_minutes)
+    error_message = "Store, code and schedule are those that were given."
+  }
+  assert {
     condition     = aws_cloudformation_stack.byokwatch.parameters["StoreFolder"] == "prod/" && aws_cloudformation_stack.byokwatch.parameters["AlarmTopic"] == var.options.AlarmTopic
     error_message = "The store's folder ends in a slash, and options are handed on."
   }
@@ -86,4 +96,42 @@ run "another_account" {
     deployment = merge(jsondecode(file("../../testdata/aws.json")), { account = "444455556666" })
   }
   expect_failures = [aws_cloudformation_stack.byokwatch]
+}
+
+run "no_prefix" {
+  command = plan
+
+  variables {
+    deployment = merge(jsondecode(file("../../testdata/aws.json")), { store = { bucket = "acme-byokwatch", prefix = "" } })
+  }
+  assert {
+    condition     = aws_cloudformation_stack.byokwatch.parameters["StoreFolder"] == ""
+    error_message = "A store without a prefix has no folder, not one named /."
+  }
+}
+
+# 4,096 characters are taken, one more is not.
+run "as_many_keys_as_fit" {
+  command = plan
+
+  variables {
+    deployment = merge(jsondecode(file("../../testdata/aws.json")), {
+      scopes = merge(jsondecode(file("../../testdata/aws.json")).scopes, { keys = [format("%04096d", 0)] })
+    })
+  }
+  assert {
+    condition     = length(aws_cloudformation_stack.byokwatch.parameters["Keys"]) == 4096
+    error_message = "A parameter is filled up to its limit."
+  }
+}
+
+run "too_many_keys" {
+  command = plan
+
+  variables {
+    deployment = merge(jsondecode(file("../../testdata/aws.json")), {
+      scopes = merge(jsondecode(file("../../testdata/aws.json")).scopes, { keys = [format("%04097d", 0)] })
+    })
+  }
+  expect_failures = [var.deployment]
 }
